@@ -1,0 +1,47 @@
+//===-- Tile.h - the tile dialect ------------------------------*- C++ -*-===//
+#ifndef TREADLE_TILE_IR_TILE_H
+#define TREADLE_TILE_IR_TILE_H
+
+#include "layout/Layout.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "tile/IR/TileDialect.h.inc"
+#include "tile/IR/TileEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tile/IR/TileAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tile/IR/TileTypes.h.inc"
+#define GET_OP_CLASSES
+#include "tile/IR/TileOps.h.inc"
+
+namespace mlir::func {
+class FuncOp;
+}
+
+namespace treadle::tile {
+
+/// The layout of a scheduled tensor or shared tile.
+Layout layoutOf(mlir::RankedTensorType type);
+Layout layoutOf(SharedType type);
+bool hasLayout(mlir::Type type);
+
+/// `type` held as `layout` says.
+mlir::RankedTensorType withLayout(mlir::RankedTensorType type, const Layout &layout);
+LayoutAttr toAttr(mlir::MLIRContext *context, const Layout &layout);
+
+/// The attributes of a kernel function; defaults where the function has none.
+bool isKernel(mlir::func::FuncOp func);
+int numWarps(mlir::func::FuncOp func);
+int numStages(mlir::func::FuncOp func);
+bool fastMath(mlir::func::FuncOp func);
+
+} // namespace treadle::tile
+
+#endif

@@ -1,0 +1,93 @@
+"""Sizes on which `rms_norm` is checked and timed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from treadle.testing import Array, Case, Constants, Peer, Timed, bytes_of
+
+
+def rows_of_a_block(width: int) -> int:
+    """4, or as many as keep a block of 4 warps at 32 elements a thread."""
+    padded = 1 << (width - 1).bit_length()
+    return max(1, min(4, 4096 // padded))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSNorm(Case):
+    """`spread` is the standard deviation of x: at 1e-3, eps is as large as the mean square."""
+
+    M: int
+    D: int
+    gate: bool = False
+    spread: float = 1.0
+    eps: float = 1e-6
+
+    @property
+    def kernel(self) -> str:
+        return "rms_norm"
+
+    @property
+    def constants(self) -> Constants:
+        return {"D": self.D, "R": rows_of_a_block(self.D)}
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        return ("g",) if self.gate else ()
+
+    @property
+    def scalars(self) -> Mapping[str, float]:
+        return {"eps": self.eps}
+
+    def inputs(self, seed: int = 0) -> dict[str, Array]:
+        rng = np.random.default_rng(seed)
+        drawn = {
+            "x": np.float32(self.spread) * rng.standard_normal((self.M, self.D), np.float32),
+            "w": 1 + rng.standard_normal(self.D, np.float32) / 4,
+        }
+        return drawn | ({"g": 2 * rng.standard_normal((self.M, self.D), np.float32)} if self.gate else {})
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, ...]]:
+        return {"y": (self.M, self.D)}
+
+
+DTYPES = ("bf16", "f16", "f32")
+
+
+def _torch(x: Any, w: Any, g: Any = None, *, eps: float) -> dict[str, Any]:
+    from torch.nn.functional import rms_norm, silu
+
+    y = rms_norm(x, (x.shape[-1],), w, eps)
+    return {"y": y if g is None else y * silu(g)}
+
+
+def _timed(case: RMSNorm) -> Timed:
+    moved = bytes_of([((case.M, case.D), case.dtype)] * (3 if case.gate else 2) + [((case.D,), case.dtype)])
+    name = "torch rms_norm, silu, *" if case.gate else "torch rms_norm"
+    return Timed(case=case, bytes=moved, peer=Peer(name=name, call=_torch))
+
+
+CPU: list[Case] = [
+    *(RMSNorm(dtype=dtype, M=M, D=D, gate=gate) for dtype in DTYPES for M, D in ((1, 64), (5, 65)) for gate in (False, True)),
+    *(RMSNorm(dtype=dtype, M=7, D=64, spread=1e-3) for dtype in DTYPES),
+    RMSNorm(dtype="f32", M=3, D=1),
+]
+DEMO: Case = RMSNorm(dtype="bf16", M=2048, D=1024, gate=True)
+GPU: list[Case] = [
+    *(
+        RMSNorm(dtype=dtype, M=M, D=1024, gate=gate)
+        for dtype in DTYPES
+        for M in (1, 2, 65, 913)
+        for gate in (False, True)
+    ),
+    RMSNorm(dtype="bf16", M=33, D=4096),
+    *(RMSNorm(dtype=dtype, M=129, D=1024, spread=1e-3) for dtype in DTYPES),
+    *(RMSNorm(dtype=dtype, M=33, D=D, gate=True) for dtype in DTYPES for D in (1, 63, 65, 513, 4096)),
+    RMSNorm(dtype="f32", M=33, D=1024, eps=1e-2),
+]
+TIMED: list[Timed] = [
+    _timed(RMSNorm(dtype="bf16", M=32768, D=4096)),
+    _timed(RMSNorm(dtype="bf16", M=32768, D=4096, gate=True)),
+]

@@ -1,0 +1,291 @@
+//===-- Compiler.cpp - from MLIR text to any phase -------------------------===//
+
+#include "compiler/Compiler.h"
+
+#include "compiler/Crash.h"
+#include "compiler/EmitPTX.h"
+#include "compiler/Header.h"
+#include "compiler/Input.h"
+#include "compiler/Manifest.h"
+#include "compiler/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "tile/IR/Tile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include <chrono>
+#include <mutex>
+
+using namespace mlir;
+using namespace treadle;
+using namespace treadle::compiler;
+
+//===-- contexts -----------------------------------------------------------===//
+
+namespace {
+/// Contexts with every dialect loaded. Making one costs more than a small kernel, so they are kept for the next compile;
+/// what a context interns is never freed, so it is not kept for ever.
+class Contexts {
+public:
+  struct Entry {
+    std::unique_ptr<MLIRContext> context;
+    unsigned uses = 0;
+  };
+
+  static Contexts &get() {
+    static Contexts *contexts = new Contexts(); // never destroyed: threads may outlive `main`
+    return *contexts;
+  }
+
+  Entry acquire() {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (!idle.empty()) {
+        Entry entry = std::move(idle.back());
+        idle.pop_back();
+        return entry;
+      }
+    }
+    Entry entry{std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED)};
+    entry.context->loadAllAvailableDialects();
+    entry.context->printOpOnDiagnostic(false);
+    return entry;
+  }
+
+  void release(Entry entry) {
+    if (++entry.uses >= 256)
+      return;
+    std::lock_guard<std::mutex> lock(mutex);
+    idle.push_back(std::move(entry));
+  }
+
+private:
+  Contexts() {
+    registerPasses();
+    registerDialects(registry);
+  }
+  DialectRegistry registry;
+  std::mutex mutex;
+  std::vector<Entry> idle;
+};
+
+//===-- one compile --------------------------------------------------------===//
+
+/// A compile under way. It is leaked when it crashes.
+class Job {
+public:
+  Job(Contexts::Entry entry, StringRef text, const Options &options)
+      : entry(std::move(entry)), text(text.str()), options(options), arch(*findArch(options.arch)) {}
+
+  void run() {
+    Collector collector(entry.context.get(), result.messages);
+    begin(options.from);
+    result.ok = runPhases() && !hasError(result.messages);
+    module = {};
+  }
+
+  Contexts::Entry entry;
+  Result result;
+  Phase current = Phase::Tile; ///< being made
+private:
+  using Clock = std::chrono::steady_clock;
+
+  void begin(Phase phase) {
+    current = phase;
+    started = Clock::now();
+  }
+
+  /// Notes the time, and writes the dump.
+  bool end() {
+    double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - started).count();
+    result.milliseconds.emplace_back(nameOf(current).str(), elapsed);
+    return options.dumpDir.empty() || dump();
+  }
+
+  bool error(const Twine &message) {
+    result.messages.push_back({Message::Error, "", 0, 0, message.str(), {}});
+    return false;
+  }
+
+  bool runPhases() {
+    if (options.from == Phase::LLVMIR) {
+      emitter = std::make_unique<PTXEmitter>(arch, result.messages);
+      if (!emitter->parse(text, options.file) || !end())
+        return false;
+    } else if (!parse() || !end()) {
+      return false;
+    }
+    for (Phase phase : allPhases()) {
+      if (phase <= options.from || phase > options.emit)
+        continue;
+      begin(phase);
+      if (!(phase == Phase::PTX ? emitPTX() : lowerTo(phase)) || !end())
+        return false;
+      if (phase == Phase::GPU && !manifest.empty())
+        addSharedBytes(*module, manifest);
+    }
+    result.artifacts["text"] = print(options.emit);
+    return options.emit != Phase::PTX || bundle();
+  }
+
+  bool parse() {
+    ParserConfig config(entry.context.get());
+    module = parseSourceString<ModuleOp>(text, config, options.file);
+    if (!module)
+      return hasError(result.messages) ? false : error("the program cannot be parsed");
+    if (options.fastMath)
+      for (auto kernel : module->getOps<func::FuncOp>())
+        if (tile::isKernel(kernel))
+          kernel->setAttr("tile.fast_math", UnitAttr::get(kernel.getContext()));
+    if (options.from > Phase::Scheduled)
+      return true;
+    if (auto described = describeKernels(*module))
+      manifest = std::move(*described);
+    return !hasError(result.messages);
+  }
+
+  bool lowerTo(Phase phase) {
+    PassManager passes(entry.context.get(), ModuleOp::getOperationName());
+    std::string problem;
+    llvm::raw_string_ostream stream(problem);
+    if (failed(parsePassPipeline(pipelineTo(phase, arch), passes, stream)))
+      return error("phase '" + nameOf(phase) + "' cannot be built: " + problem);
+    if (failed(passes.run(*module)))
+      return hasError(result.messages) ? false : error("phase '" + nameOf(phase) + "' failed");
+    if (phase != Phase::LLVMIR)
+      return true;
+    emitter = std::make_unique<PTXEmitter>(arch, result.messages);
+    return emitter->translate(*module) || hasError(result.messages) || error("translation to LLVM IR failed");
+  }
+
+  bool emitPTX() {
+    ptx = emitter->emit();
+    return !hasError(result.messages);
+  }
+
+  std::string print(Phase phase) {
+    if (phase == Phase::PTX)
+      return ptx;
+    if (phase == Phase::LLVMIR)
+      return emitter->printIR();
+    std::string printed;
+    llvm::raw_string_ostream stream(printed);
+    OpPrintingFlags flags;
+    if (options.locations)
+      flags.enableDebugInfo();
+    module->print(stream, flags);
+    stream << "\n";
+    return printed;
+  }
+
+  bool dump() {
+    std::error_code problem = llvm::sys::fs::create_directories(options.dumpDir);
+    StringRef suffix = current == Phase::PTX ? ".ptx" : current == Phase::LLVMIR ? ".ll" : ".mlir";
+    SmallString<128> path(options.dumpDir);
+    llvm::sys::path::append(path, Twine(int(current)) + "-" + nameOf(current) + suffix);
+    if (!problem) {
+      llvm::raw_fd_ostream stream(path, problem);
+      if (!problem)
+        stream << print(current);
+    }
+    return !problem || error("cannot write " + path + ": " + problem.message());
+  }
+
+  bool bundle() {
+    result.artifacts["ptx"] = ptx;
+    std::optional<Assembled> assembled;
+    std::string ptxas = options.ptxas ? findPtxas() : std::string();
+    if (!ptxas.empty()) {
+      auto before = Clock::now();
+      assembled = assemble(ptxas, ptx, arch.chip, result.messages);
+      if (!assembled)
+        return false;
+      result.milliseconds.emplace_back("ptxas", std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+      result.artifacts["cubin"] = assembled->cubin;
+    }
+    if (manifest.empty())
+      return true; // the program came without kernels of the tile dialect: nobody knows its arguments
+    StringRef first = *(*manifest.getArray("launches"))[0].getAsObject()->getString("entry");
+    std::string name = options.name.empty() ? first.str() : options.name;
+    manifest["constants"] = llvm::json::Object(options.constants);
+    if (!options.dtype.empty())
+      manifest["dtype"] = options.dtype;
+    finishManifest(manifest, name, arch.chip, ptx, assembled, /*header=*/true);
+    result.artifacts["manifest"] = printManifest(manifest);
+    result.artifacts["header"] = printHeader(manifest, assembled ? StringRef(assembled->cubin) : StringRef(), ptx);
+    return true;
+  }
+
+  std::string text;
+  Options options;
+  Arch arch;
+  Clock::time_point started;
+  OwningOpRef<ModuleOp> module;
+  std::unique_ptr<PTXEmitter> emitter;
+  llvm::json::Object manifest;
+  std::string ptx;
+};
+} // namespace
+
+//===-- crashes ------------------------------------------------------------===//
+
+/// What a crash leaves behind: the program before the phase that crashed, and the command that crashes again. Returns the
+/// file's name.
+static std::string writeReproducer(StringRef text, const Options &options, Phase crashed) {
+  Options again = options;
+  again.locations = true;
+  again.dumpDir.clear();
+  again.emit = std::max(options.from, Phase(std::max(int(crashed) - 1, 0)));
+  std::string program = text.str(), reason;
+  if (crashed > options.from) {
+    auto *job = new Job(Contexts::get().acquire(), text, again);
+    if (runGuarded([&] { job->run(); }, reason) && job->result.ok)
+      program = job->result.artifacts["text"];
+    else
+      again.emit = options.from;
+    // Leaked with the rest: this is no place to be careful about memory.
+  }
+  SmallString<128> path;
+  int file;
+  StringRef suffix = again.emit == Phase::LLVMIR ? "ll" : "mlir";
+  if (llvm::sys::fs::createTemporaryFile("treadle-reproducer", suffix, file, path))
+    return "";
+  llvm::raw_fd_ostream stream(file, /*shouldClose=*/true);
+  StringRef comment = again.emit == Phase::LLVMIR ? ";" : "//";
+  stream << comment << " treadlec --from=" << nameOf(again.emit) << " --emit=" << nameOf(options.emit)
+         << " --arch=" << options.arch << " " << path << "\n"
+         << program;
+  return std::string(path);
+}
+
+Result compiler::compile(StringRef text, const Options &options) {
+  if (auto refused = checkInput(text, options.file)) {
+    Result result;
+    result.messages.push_back(std::move(*refused));
+    return result;
+  }
+  auto *job = new Job(Contexts::get().acquire(), text, options);
+  std::string reason;
+  if (runGuarded([&] { job->run(); }, reason)) {
+    Result result = std::move(job->result);
+    Contexts::get().release(std::move(job->entry));
+    delete job;
+    return result;
+  }
+  // The job is in no known state: leaked.
+  Result result;
+  result.messages = job->result.messages;
+  Message message{Message::Error, "", 0, 0, "", {}};
+  message.message = job->current == Phase::PTX ? "code generation failed: " + reason
+                                               : "the compiler crashed in phase '" + nameOf(job->current).str() + "': " + reason;
+  std::string path = writeReproducer(text, options, job->current);
+  if (!path.empty())
+    message.notes.push_back({Message::Note, "", 0, 0, "a reproducer was written to " + path, {}});
+  result.messages.push_back(std::move(message));
+  return result;
+}

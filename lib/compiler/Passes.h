@@ -1,0 +1,31 @@
+//===-- Passes.h - the compiler's own passes -------------------------------===//
+#ifndef TREADLE_COMPILER_PASSES_H
+#define TREADLE_COMPILER_PASSES_H
+
+#include <memory>
+
+namespace mlir {
+class Pass;
+class DialectRegistry;
+} // namespace mlir
+
+namespace treadle::compiler {
+
+/// `treadle-fast-math`: functions with `tile.fast_math` let every float op use the approximate units.
+std::unique_ptr<mlir::Pass> createFastMathPass();
+
+/// `treadle-lower-math`: what the chip has no instruction for, as arithmetic (see LowerMath.cpp for the error of each).
+std::unique_ptr<mlir::Pass> createLowerMathPass();
+
+/// `treadle-lower-to-llvm`: arith, math, vector, cf and func to the LLVM dialect, in one conversion.
+std::unique_ptr<mlir::Pass> createLowerToLLVMPass();
+
+/// Every pass that a phase names, and those that tests name. Once per process is enough.
+void registerPasses();
+
+/// Every dialect and extension that the phases need.
+void registerDialects(mlir::DialectRegistry &registry);
+
+} // namespace treadle::compiler
+
+#endif

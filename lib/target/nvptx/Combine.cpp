@@ -1,0 +1,286 @@
+//===-- Combine.cpp - reductions and scans ----------------------------------===//
+//
+// Both go from the near to the far: registers of a thread, lanes of a warp (shuffles), warps (scratch).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitter.h"
+
+#include "layout/Layouts.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace treadle;
+using namespace treadle::tile;
+
+Regs Emitter::combine(Region &region, ArrayRef<Value> first, ArrayRef<Value> second) {
+  IRMapping map;
+  Block &block = region.front();
+  for (auto [i, argument] : llvm::enumerate(block.getArguments()))
+    map.map(argument, i < first.size() ? first[i] : second[i - first.size()]);
+  // Scalars from outside the region live in registers.
+  region.walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!map.contains(operand) && !region.isAncestor(operand.getParentRegion()))
+        map.map(operand, scalar(operand));
+  });
+  for (Operation &op : block.without_terminator())
+    b.clone(op, map);
+  Regs result;
+  for (Value value : block.getTerminator()->getOperands())
+    result.push_back(map.lookup(value));
+  return result;
+}
+
+Value Emitter::shuffle(Value value, Value laneOrMask, NVVM::ShflKind kind) {
+  Type element = value.getType();
+  auto words = pack({value});
+  for (Value &word : words) {
+    Type type = word.getType();
+    bool narrow = type.getIntOrFloatBitWidth() < 32;
+    if (narrow)
+      word = arith::ExtUIOp::create(b, b.getI32Type(), word);
+    word = NVVM::ShflOp::create(b, b.getI32Type(), i32(-1), word, laneOrMask, i32(31), kind, UnitAttr());
+    if (narrow)
+      word = arith::TruncIOp::create(b, type, word);
+  }
+  Regs result(1);
+  unpack(words, element, result);
+  return result.front();
+}
+Value Emitter::shuffleXor(Value value, uint32_t mask) { return shuffle(value, i32(mask), NVVM::ShflKind::bfly); }
+Value Emitter::shuffleFrom(Value value, Value from) { return shuffle(value, from, NVVM::ShflKind::idx); }
+
+LogicalResult Emitter::emitReduce(ReduceOp op) {
+  auto type = cast<RankedTensorType>(op.getOperands()[0].getType());
+  Layout layout = layoutOf(type);
+  auto plan = planReduction(layout, op.getAxis());
+  if (!plan)
+    return op.emitError() << "internal error: the layout cannot be reduced along axis " << op.getAxis();
+  size_t n = op.getNumOperands();
+  auto at = [&](int reg) {
+    Regs values;
+    for (Value operand : op.getOperands())
+      values.push_back(regs(operand)[reg]);
+    return values;
+  };
+  SmallVector<Regs> results; // by register of the result, then operand
+  for (const std::vector<int> &group : plan->groups) {
+    // A balanced tree: short chains, and sums that lose less.
+    SmallVector<Regs> level;
+    for (int reg : group)
+      level.push_back(at(reg));
+    while (level.size() > 1) {
+      SmallVector<Regs> next;
+      for (size_t i = 0; i + 1 < level.size(); i += 2)
+        next.push_back(combine(op.getCombine(), level[i], level[i + 1]));
+      if (level.size() % 2)
+        next.push_back(level.back());
+      level = std::move(next);
+    }
+    Regs total = level.front();
+    for (uint32_t mask = plan->laneMask; mask; mask &= mask - 1) {
+      uint32_t bit = mask & -mask;
+      Regs other;
+      for (Value value : total)
+        other.push_back(shuffleXor(value, bit));
+      total = combine(op.getCombine(), total, other);
+    }
+    results.push_back(std::move(total));
+  }
+
+  if (plan->warpMask) {
+    // Every warp writes its part, everyone reads all parts. Slot p of the scratch is the part with the p-th choice of warp bits.
+    const Layout &out = plan->result;
+    SmallVector<int> bits;
+    for (int i = 0; i < 32; ++i)
+      if (plan->warpMask >> i & 1)
+        bits.push_back(i);
+    Layout::Bases selector(layout.bits(In::Warp), 0);
+    int64_t elements = out.numElements();
+    for (auto [p, bit] : llvm::enumerate(bits))
+      selector[bit] = uint32_t(elements) << p;
+    auto masks = freeVariableMasks(out);
+    Value holder;
+    if (uint32_t lanes = masks[unsigned(In::Lane)])
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, lane, i32(lanes)), i32(0)));
+    if (uint32_t others = masks[unsigned(In::Warp)] & ~plan->warpMask)
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, warp, i32(others)), i32(0)));
+    Value place = threadPart(out.bases(In::Lane), out.bases(In::Warp));
+    uint32_t placeMask = 0;
+    for (In in : {In::Lane, In::Warp})
+      for (uint32_t basis : out.bases(in))
+        placeMask |= basis;
+    Value mine = arith::AddIOp::create(b, place, linear(selector, warp));
+    int64_t parts = int64_t(1) << bits.size();
+    SmallVector<Slot> buffers;
+    for (size_t i = 0; i < n; ++i) {
+      unsigned bytes = bitsOf(cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType()) / 8;
+      int64_t size = elements * parts * bytes, begin = scratch(size);
+      buffers.push_back({i32(begin), begin, begin + size});
+      touchShared(begin, begin + size, /*write=*/true);
+      for (int64_t r = 0; r < out.numRegisters(); ++r) {
+        Value value = results[r][i];
+        sharedStore(sharedAddress(buffers[i].offset, mine, placeMask, out.apply(r, 0, 0), bytes), pack({value}), bytes, holder);
+      }
+    }
+    for (size_t i = 0; i < n; ++i)
+      touchShared(buffers[i].begin, buffers[i].end, /*write=*/false);
+    for (int64_t r = 0; r < out.numRegisters(); ++r) {
+      Regs total;
+      for (int64_t p = 0; p < parts; ++p) {
+        Regs part;
+        for (size_t i = 0; i < n; ++i) {
+          Type element = cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType();
+          unsigned bytes = bitsOf(element) / 8;
+          SmallVector<Value> words;
+          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), place, placeMask, out.apply(r, 0, 0), bytes);
+          sharedLoad(pointer, bytes, words);
+          Regs value(1);
+          unpack(words, element, value);
+          part.push_back(value.front());
+        }
+        total = p ? combine(op.getCombine(), total, part) : part;
+      }
+      results[r] = std::move(total);
+    }
+  }
+
+  for (size_t i = 0; i < n; ++i) {
+    Regs values;
+    for (Regs &result : results)
+      values.push_back(result[i]);
+    if (!isa<RankedTensorType>(op.getResult(i).getType()))
+      values.resize(1);
+    bind(op.getResult(i), std::move(values));
+  }
+  return success();
+}
+
+LogicalResult Emitter::emitScan(ScanOp op) {
+  auto type = cast<RankedTensorType>(op.getOperands()[0].getType());
+  Layout layout = layoutOf(type);
+  auto plan = planScan(layout, op.getAxis());
+  if (!plan)
+    return op.emitError() << "internal error: the layout cannot be scanned along axis " << op.getAxis();
+  size_t n = op.getNumOperands();
+  bool reverse = op.getReverse();
+  int64_t count = layout.numRegisters();
+  SmallVector<Regs> values(count); // by register, then operand
+  for (int64_t r = 0; r < count; ++r)
+    for (Value operand : op.getOperands())
+      values[r].push_back(regs(operand)[r]);
+
+  // Step s joins blocks of 2^s: an element of the later block takes in the total of the earlier one, which its far end holds.
+  // "Later" is the half with the bit set, or clear if reversed; the far end has all lower bits set, or clear.
+  uint32_t regDone = 0, laneDone = 0, warpDone = 0; // bits of the steps so far
+  for (const ScanPlan::Step &step : plan->steps) {
+    uint32_t bit = 1u << step.bit;
+    auto endOf = [&](int64_t r) { return reverse ? r & ~int64_t(regDone) : r | regDone; };
+    if (step.in == In::Register) {
+      // The total is the far end of the earlier block; with lanes done before, it sits in another lane.
+      llvm::DenseMap<int64_t, Regs> totals;
+      SmallVector<Regs> next(values);
+      for (int64_t r = 0; r < count; ++r) {
+        bool later = bool(r & bit) != reverse;
+        if (!later)
+          continue;
+        int64_t source = endOf(r ^ bit);
+        Regs &total = totals[source];
+        if (total.empty()) {
+          total = values[source];
+          if (laneDone || warpDone) {
+            if (laneDone) {
+              Value from = reverse ? arith::AndIOp::create(b, lane, i32(~laneDone)).getResult() : arith::OrIOp::create(b, lane, i32(laneDone)).getResult();
+              for (Value &value : total)
+                value = shuffleFrom(value, from);
+            }
+            if (warpDone)
+              return op.emitError() << "internal error: registers above warps in a scan";
+          }
+        }
+        next[r] = combine(op.getCombine(), total, values[r]);
+      }
+      values = std::move(next);
+      regDone |= bit;
+      continue;
+    }
+    Value place = step.in == In::Lane ? lane : warp;
+    Value isLater = arith::CmpIOp::create(b, reverse ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ne,
+                                          arith::AndIOp::create(b, place, i32(bit)), i32(0));
+    auto take = [&](int64_t r, const Regs &total) {
+      Regs joined = combine(op.getCombine(), total, values[r]);
+      for (size_t i = 0; i < n; ++i)
+        joined[i] = arith::SelectOp::create(b, isLater, joined[i], values[r][i]);
+      return joined;
+    };
+    if (step.in == In::Lane) {
+      // From the lane on the other side, at its block's far end.
+      Value from = arith::XOrIOp::create(b, lane, i32(bit));
+      if (laneDone)
+        from = reverse ? arith::AndIOp::create(b, from, i32(~laneDone)).getResult() : arith::OrIOp::create(b, from, i32(laneDone)).getResult();
+      llvm::DenseMap<int64_t, Regs> totals;
+      SmallVector<Regs> next(values);
+      for (int64_t r = 0; r < count; ++r) {
+        Regs &total = totals[endOf(r)];
+        if (total.empty())
+          for (Value value : values[endOf(r)])
+            total.push_back(shuffleFrom(value, from));
+        next[r] = take(r, total);
+      }
+      values = std::move(next);
+      laneDone |= bit;
+      continue;
+    }
+    // Warps: the far ends go through scratch, one value per remaining place.
+    SmallVector<int64_t> ends;
+    for (int64_t r = 0; r < count; ++r)
+      if (endOf(r) == r)
+        ends.push_back(r);
+    int64_t perWarp = int64_t(ends.size()) * 32, total = perWarp * warps;
+    Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, warp, i32(perWarp)), lane);
+    Value otherWarp = arith::XOrIOp::create(b, warp, i32(bit));
+    if (warpDone)
+      otherWarp = reverse ? arith::AndIOp::create(b, otherWarp, i32(~warpDone)).getResult() : arith::OrIOp::create(b, otherWarp, i32(warpDone)).getResult();
+    Value otherLane = lane;
+    if (laneDone)
+      otherLane = reverse ? arith::AndIOp::create(b, lane, i32(~laneDone)).getResult() : arith::OrIOp::create(b, lane, i32(laneDone)).getResult();
+    Value theirs = arith::AddIOp::create(b, arith::MulIOp::create(b, otherWarp, i32(perWarp)), otherLane);
+    llvm::DenseMap<int64_t, Regs> totals;
+    SmallVector<Slot> buffers;
+    for (size_t i = 0; i < n; ++i) {
+      unsigned bytes = bitsOf(values[0][i].getType()) / 8;
+      int64_t begin = scratch(total * bytes);
+      buffers.push_back({i32(begin), begin, begin + total * bytes});
+      touchShared(begin, begin + total * bytes, /*write=*/true);
+      for (auto [e, r] : llvm::enumerate(ends))
+        sharedStore(sharedAddress(buffers[i].offset, mine, 0, e * 32, bytes), pack({values[r][i]}), bytes, {});
+    }
+    for (size_t i = 0; i < n; ++i)
+      touchShared(buffers[i].begin, buffers[i].end, /*write=*/false);
+    for (auto [e, r] : llvm::enumerate(ends))
+      for (size_t i = 0; i < n; ++i) {
+        Type element = values[0][i].getType();
+        unsigned bytes = bitsOf(element) / 8;
+        SmallVector<Value> words;
+        sharedLoad(sharedAddress(buffers[i].offset, theirs, 0, e * 32, bytes), bytes, words);
+        Regs value(1);
+        unpack(words, element, value);
+        totals[r].push_back(value.front());
+      }
+    SmallVector<Regs> next(values);
+    for (int64_t r = 0; r < count; ++r)
+      next[r] = take(r, totals[endOf(r)]);
+    values = std::move(next);
+    warpDone |= bit;
+  }
+
+  for (size_t i = 0; i < n; ++i) {
+    Regs column;
+    for (int64_t r = 0; r < count; ++r)
+      column.push_back(values[r][i]);
+    bind(op.getResult(i), std::move(column));
+  }
+  return success();
+}

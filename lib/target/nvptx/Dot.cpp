@@ -1,0 +1,170 @@
+//===-- Dot.cpp - products --------------------------------------------------===//
+
+#include "Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace treadle;
+using namespace treadle::tile;
+
+LogicalResult Emitter::emitDot(DotOp op) {
+  return isa<SharedType>(op.getA().getType()) ? emitDotOnLanes(op) : emitDotOnTensorCores(op);
+}
+
+/// Registers of an operand: at hand, or fetched from shared memory when they are needed.
+namespace {
+struct Operand {
+  Regs *values = nullptr;
+  std::function<Value(unsigned)> fetch;
+  Value get(unsigned reg) const { return values ? (*values)[reg] : fetch(reg); }
+};
+} // namespace
+
+LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
+  auto typeA = cast<RankedTensorType>(op.getA().getType()), typeC = cast<RankedTensorType>(op.getResult().getType());
+  auto typeB = cast<RankedTensorType>(op.getB().getType());
+  Type element = typeA.getElementType();
+  bool wide = element.isF32();
+  // Per fragment: registers of A and B, and the extent of K.
+  int perA = wide ? 4 : 8, perB = wide ? 2 : 4, stepK = wide ? 8 : 16;
+  int64_t k = typeA.getDimSize(1);
+  if (k < stepK)
+    return op.emitError() << "a product of " << element << " on tensor cores needs at least " << stepK << " along the summed axis, found " << k;
+
+  std::optional<Fetcher> fetchA, fetchB;
+  auto operand = [&](Value value, RankedTensorType type, std::optional<Fetcher> &fetcher) {
+    if (auto it = registers.find(value); it != registers.end())
+      return Operand{&it->second, {}};
+    auto load = value.getDefiningOp<LocalLoadOp>();
+    Slot slot = slotOf(load.getSource());
+    touchShared(slot.begin, slot.end, /*write=*/false);
+    fetcher.emplace(*this, layoutOf(type), layoutOf(load.getSource().getType()), element, slot);
+    return Operand{nullptr, [&fetcher](unsigned reg) { return fetcher->get(reg); }};
+  };
+  Operand a = operand(op.getA(), typeA, fetchA), bOperand = operand(op.getB(), typeB, fetchB);
+
+  Regs acc = regs(op.getC());
+  int64_t stepsK = k / stepK;
+  int64_t repeatsM = registerCount(typeA) / (perA * stepsK), repeatsN = registerCount(typeB) / (perB * stepsK);
+  Type f32 = b.getF32Type();
+  auto resultType = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(4, f32));
+  NVVM::MMATypes kind = wide ? NVVM::MMATypes::tf32 : element.isBF16() ? NVVM::MMATypes::bf16 : NVVM::MMATypes::f16;
+
+  // tf32 rounds to 10 bits of mantissa; what is left makes the second part of the split.
+  auto toTF32 = [&](Value value) -> Value {
+    Value bits = NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), value, NVVM::FPRoundingMode::RNA, NVVM::SaturationMode::NONE, false);
+    return bits;
+  };
+  struct Fragment {
+    SmallVector<Value> high, low;
+  };
+  bool split = wide && op.getPrecision() == Precision::tf32x3;
+  auto fragment = [&](const Operand &from, int64_t first, int count) {
+    Fragment result;
+    Regs elements;
+    for (int r = 0; r < count; ++r)
+      elements.push_back(from.get(first + r));
+    if (!wide) {
+      result.high = pack(elements);
+      if (element.isF16())
+        for (Value &word : result.high)
+          word = LLVM::BitcastOp::create(b, VectorType::get(2, element), word);
+      return result;
+    }
+    for (Value value : elements) {
+      Value high = toTF32(value);
+      result.high.push_back(high);
+      if (split) {
+        Value rest = arith::SubFOp::create(b, value, arith::BitcastOp::create(b, f32, high));
+        result.low.push_back(toTF32(rest));
+      }
+    }
+    return result;
+  };
+  auto multiply = [&](ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sums) {
+    Value out = NVVM::MmaOp::create(b, resultType, left, right, sums, ArrayRef<int64_t>{16, 8, stepK}, std::nullopt, std::nullopt,
+                                    std::array<NVVM::MMATypes, 2>{kind, kind},
+                                    std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+    for (int i = 0; i < 4; ++i)
+      sums[i] = LLVM::ExtractValueOp::create(b, out, int64_t(i));
+  };
+
+  for (int64_t step = 0; step < stepsK; ++step) {
+    SmallVector<Fragment> rows;
+    for (int64_t m = 0; m < repeatsM; ++m)
+      rows.push_back(fragment(a, (m * stepsK + step) * perA, perA));
+    for (int64_t n = 0; n < repeatsN; ++n) {
+      Fragment column = fragment(bOperand, (n * stepsK + step) * perB, perB);
+      for (int64_t m = 0; m < repeatsM; ++m) {
+        MutableArrayRef<Value> sums = MutableArrayRef<Value>(acc).slice((m * repeatsN + n) * 4, 4);
+        if (split) { // small terms first
+          multiply(rows[m].low, column.high, sums);
+          multiply(rows[m].high, column.low, sums);
+        }
+        multiply(rows[m].high, column.high, sums);
+      }
+    }
+  }
+  bind(op.getResult(), std::move(acc));
+  return success();
+}
+
+/// Each thread sums its own elements, reading a column of A and a row of B from shared memory for each k.
+LogicalResult Emitter::emitDotOnLanes(DotOp op) {
+  auto typeA = cast<SharedType>(op.getA().getType()), typeB = cast<SharedType>(op.getB().getType());
+  auto typeC = cast<RankedTensorType>(op.getResult().getType());
+  Layout layout = layoutOf(typeC);
+  Layout::Bases toA = invertShared(layoutOf(typeA)), toB = invertShared(layoutOf(typeB));
+  Slot slotA = slotOf(op.getA()), slotB = slotOf(op.getB());
+  touchShared(slotA.begin, slotA.end, /*write=*/false);
+  touchShared(slotB.begin, slotB.end, /*write=*/false);
+  unsigned bytes = bitsOf(typeA.getElementType()) / 8;
+  int64_t k = typeA.getShape()[1], columns = typeB.getShape()[1];
+  unsigned shiftK = llvm::Log2_64(k), shiftN = llvm::Log2_64(columns);
+  unsigned columnBits = layout.dimBits(1);
+
+  // Offsets in A of (row, 0) and in B of (0, column), as linear maps of the thread's place.
+  auto rowPart = [&](uint32_t flat) { return f2::apply(toA, (flat >> columnBits) << shiftK); };
+  auto columnPart = [&](uint32_t flat) { return f2::apply(toB, flat & ((1u << columnBits) - 1)); };
+  auto mapped = [&](const Layout::Bases &bases, auto part) {
+    Layout::Bases result;
+    for (uint32_t basis : bases)
+      result.push_back(part(basis));
+    return result;
+  };
+  Value threadA = threadPart(mapped(layout.bases(In::Lane), rowPart), mapped(layout.bases(In::Warp), rowPart));
+  Value threadB = threadPart(mapped(layout.bases(In::Lane), columnPart), mapped(layout.bases(In::Warp), columnPart));
+  Layout::Bases kInA(toA.begin(), toA.begin() + shiftK), kInB(toB.begin() + shiftN, toB.begin() + shiftN + shiftK);
+
+  auto loop = scf::ForOp::create(b, index(0), index(k), index(1), regs(op.getC()));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value step = arith::IndexCastOp::create(b, b.getI32Type(), loop.getInductionVar());
+  Value baseA = arith::XOrIOp::create(b, threadA, linear(kInA, step)), baseB = arith::XOrIOp::create(b, threadB, linear(kInB, step));
+  auto reader = [&](Value base, Slot slot) {
+    return [&, base, slot, cache = llvm::DenseMap<uint32_t, Value>()](uint32_t part) mutable {
+      Value &value = cache[part];
+      if (!value) {
+        SmallVector<Value> words;
+        sharedLoad(sharedAddress(slot.offset, base, ~0u, part, bytes), bytes, words);
+        Regs element(1);
+        unpack(words, typeA.getElementType(), element);
+        value = element.front();
+      }
+      return value;
+    };
+  };
+  auto readA = reader(baseA, slotA);
+  auto readB = reader(baseB, slotB);
+  Regs sums(loop.getRegionIterArgs());
+  for (int64_t r = 0; r < layout.numRegisters(); ++r) {
+    uint32_t flat = layout.apply(r, 0, 0);
+    Value left = readA(rowPart(flat)), right = readB(columnPart(flat));
+    sums[r] = math::FmaOp::create(b, left, right, sums[r]);
+  }
+  scf::YieldOp::create(b, sums);
+  bind(op.getResult(), Regs(loop.getResults()));
+  return success();
+}

@@ -1,0 +1,346 @@
+//===-- GlobalMemory.cpp - reads and writes of views ------------------------===//
+//
+// Index arithmetic is split by who varies it: the tile's start is the same for the block (64 bits), the thread's part of
+// each coordinate comes from its lane and warp once per access op, and a register adds a constant. Masks come from the
+// view's bounds: `start + coordinate < size` becomes `coordinate < clamp(size - start)`, a 32-bit comparison.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitter.h"
+
+#include "layout/Layouts.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace treadle;
+using namespace treadle::tile;
+
+/// A power of two that divides the value, at most 64; what can be read off the ops that compute it.
+static int64_t divisor(Value value, int depth = 0) {
+  static constexpr int64_t most = 64;
+  auto lowBit = [](int64_t x) -> int64_t { return x == 0 || (x & -x) > most ? most : x & -x; };
+  if (depth > 16)
+    return 1;
+  if (auto arg = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp());
+    if (loop && arg == loop.getInductionVar())
+      return std::min(divisor(loop.getLowerBound(), depth + 1), divisor(loop.getStep(), depth + 1));
+    return 1;
+  }
+  Operation *op = value.getDefiningOp();
+  auto of = [&](unsigned i) { return divisor(op->getOperand(i), depth + 1); };
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    auto attr = dyn_cast<IntegerAttr>(constant.getValue());
+    return attr ? lowBit(attr.getInt()) : 1;
+  }
+  if (isa<arith::MulIOp>(op))
+    return std::min(most, of(0) * of(1));
+  if (isa<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(op))
+    return std::min(of(0), of(1));
+  if (isa<arith::SelectOp>(op))
+    return std::min(of(1), of(2));
+  return 1;
+}
+
+/// Certainly not negative.
+static bool isNonNegative(Value value, int depth = 0) {
+  if (depth > 16)
+    return false;
+  if (auto arg = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp());
+    return loop && arg == loop.getInductionVar() && isNonNegative(loop.getLowerBound(), depth + 1);
+  }
+  Operation *op = value.getDefiningOp();
+  auto of = [&](unsigned i) { return isNonNegative(op->getOperand(i), depth + 1); };
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    auto attr = dyn_cast<IntegerAttr>(constant.getValue());
+    return attr && attr.getInt() >= 0;
+  }
+  if (isa<ProgramIdOp, DimOp>(op))
+    return true;
+  if (isa<arith::AddIOp, arith::MulIOp, arith::MinSIOp, arith::DivSIOp, arith::RemSIOp, arith::DivUIOp, arith::RemUIOp,
+          arith::CeilDivSIOp, arith::FloorDivSIOp>(op))
+    return of(0) && of(1);
+  if (isa<arith::MaxSIOp>(op))
+    return of(0) || of(1);
+  if (isa<arith::SelectOp>(op))
+    return of(1) && of(2);
+  return false;
+}
+
+static std::optional<int64_t> constantOf(Value value) {
+  if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+    if (auto attr = dyn_cast<IntegerAttr>(constant.getValue()))
+      return attr.getInt();
+  return std::nullopt;
+}
+
+Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, ArrayRef<int32_t> along, const Layout &layout,
+                                OperandRange original) {
+  Access result;
+  result.view = &views[view];
+  result.along.assign(along.begin(), along.end());
+  result.layout = layout;
+  result.elementBytes = type.getElementBytes();
+  ViewInfo &info = *result.view;
+
+  auto times = [&](Value index64, const Extent &stride) -> Value {
+    if (stride.isKnown())
+      return stride.known == 1 ? index64 : arith::MulIOp::create(b, index64, i64(stride.known)).getResult();
+    return arith::MulIOp::create(b, index64, stride.value);
+  };
+
+  Value offset = i64(0);
+  result.contiguous = -1;
+  int64_t vector = 1;
+  for (int64_t axis = 0; axis < type.getRank(); ++axis) {
+    Value start = asI64(indices[axis]);
+    offset = arith::AddIOp::create(b, offset, times(start, info.strides[axis]));
+    const Extent &size = info.sizes[axis];
+    Value size64 = size.isKnown() ? i64(size.known) : size.value;
+    const auto *at = llvm::find(along, int32_t(axis));
+    if (at == along.end()) {
+      auto known = constantOf(original[axis]);
+      if (known && size.isKnown() && *known >= 0 && *known < size.known)
+        continue;
+      // Unsigned: a negative index is out of bounds too.
+      result.always = both(result.always, arith::CmpIOp::create(b, arith::CmpIPredicate::ult, start, size64));
+      continue;
+    }
+    int i = at - along.begin();
+    int64_t extent = layout.shape()[i];
+    unsigned shift = layout.dimShift(i);
+    uint32_t mask = layout.dimMask(i);
+    auto part = [&](Layout::Bases bases) {
+      for (uint32_t &basis : bases)
+        basis = (basis & mask) >> shift;
+      return bases;
+    };
+    Value coordinate = threadPart(part(layout.bases(In::Lane)), part(layout.bases(In::Warp)));
+    result.coords.push_back(coordinate);
+    auto known = constantOf(original[axis]);
+    bool inside = known && size.isKnown() && *known >= 0 && *known + extent <= size.known;
+    Value below, from;
+    if (!inside) {
+      Value room = arith::SubIOp::create(b, size64, start);
+      room = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, room, i64(extent)), i64(0));
+      below = arith::TruncIOp::create(b, b.getI32Type(), room);
+      if (!isNonNegative(original[axis])) {
+        Value missing = arith::SubIOp::create(b, i64(0), start);
+        missing = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, missing, i64(extent)), i64(0));
+        from = arith::TruncIOp::create(b, b.getI32Type(), missing);
+      }
+    }
+    result.below.push_back(below);
+    result.from.push_back(from);
+    offset = arith::AddIOp::create(b, offset, times(arith::ExtUIOp::create(b, b.getI64Type(), coordinate), info.strides[axis]));
+    if (info.strides[axis].isKnown() && info.strides[axis].known == 1) {
+      result.contiguous = i;
+      // A vector is wholly inside or wholly outside: its width divides the start, and the size. `align` promises the
+      // latter for a dynamic size.
+      int64_t promised = type.getAlign() / type.getElementBytes();
+      vector = std::min<int64_t>({16 / type.getElementBytes(), promised, divisor(original[axis])});
+      if (size.isKnown() && !inside)
+        vector = std::min<int64_t>(vector, size.known ? (size.known & -size.known) : 1);
+    }
+  }
+  result.width = result.contiguous < 0 ? 1 : vectorWidth(layout, result.contiguous, std::max<int64_t>(1, vector));
+  result.base = LLVM::GEPOp::create(b, info.pointer.getType(), type.getElementType(), info.pointer, ValueRange{offset});
+  return result;
+}
+
+Value Emitter::address(const Access &access, uint32_t reg) {
+  uint32_t flat = access.layout.apply(reg, 0, 0);
+  Value offset;
+  int64_t constant = 0;
+  for (auto [i, axis] : llvm::enumerate(access.along)) {
+    int64_t coordinate = (flat & access.layout.dimMask(i)) >> access.layout.dimShift(i);
+    if (!coordinate)
+      continue;
+    const Extent &stride = access.view->strides[axis];
+    if (stride.isKnown()) {
+      constant += coordinate * stride.known;
+      continue;
+    }
+    Value term = arith::MulIOp::create(b, stride.value, i64(coordinate));
+    offset = offset ? arith::AddIOp::create(b, offset, term).getResult() : term;
+  }
+  Type bytes = b.getI8Type();
+  Value pointer = access.base;
+  if (offset)
+    pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ValueRange{arith::MulIOp::create(b, offset, i64(access.elementBytes))});
+  if (constant)
+    pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ArrayRef<LLVM::GEPArg>{int32_t(constant * access.elementBytes)});
+  return pointer;
+}
+
+Value Emitter::inBounds(const Access &access, uint32_t reg) {
+  Value result = access.always;
+  uint32_t flat = access.layout.apply(reg, 0, 0);
+  for (size_t i = 0; i < access.along.size(); ++i) {
+    if (!access.below[i])
+      continue;
+    int64_t part = (flat & access.layout.dimMask(i)) >> access.layout.dimShift(i);
+    Value coordinate = part ? arith::XOrIOp::create(b, access.coords[i], i32(part)).getResult() : access.coords[i];
+    result = both(result, arith::CmpIOp::create(b, arith::CmpIPredicate::slt, coordinate, access.below[i]));
+    if (access.from[i])
+      result = both(result, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, coordinate, access.from[i]));
+  }
+  return result;
+}
+
+/// "v4.b32", "b16"…, and how the words travel through inline assembly.
+static std::string accessSuffix(unsigned words, unsigned wordBits) {
+  std::string type = "b" + std::to_string(wordBits);
+  return words == 1 ? type : "v" + std::to_string(words) + "." + type;
+}
+
+SmallVector<Value> Emitter::loadWords(Value address, unsigned bytes, Value predicate, ArrayRef<Value> otherwise) {
+  unsigned words = bytes >= 4 ? bytes / 4 : 1, wordBits = bytes >= 4 ? 32 : bytes * 8;
+  Type word = b.getIntegerType(wordBits);
+  SmallVector<Value> result;
+  if (!predicate) {
+    Type type = words == 1 ? word : Type(VectorType::get(words, word));
+    Value loaded = LLVM::LoadOp::create(b, type, address, /*alignment=*/bytes);
+    if (words == 1)
+      return {loaded};
+    for (unsigned i = 0; i < words; ++i)
+      result.push_back(vector::ExtractOp::create(b, loaded, int64_t(i)));
+    return result;
+  }
+  // Bytes travel in 16-bit registers.
+  SmallVector<Value> initial;
+  for (Value value : otherwise)
+    initial.push_back(wordBits == 8 ? arith::ExtUIOp::create(b, b.getI16Type(), value).getResult() : value);
+  Type carried = wordBits == 8 ? Type(b.getI16Type()) : word;
+  std::string letter = wordBits == 32 ? "r" : "h";
+  std::string destinations, outputs, ties;
+  for (unsigned i = 0; i < words; ++i) {
+    destinations += (i ? ", $" : "$") + std::to_string(i);
+    outputs += "=" + letter + ",";
+    ties += "," + std::to_string(i);
+  }
+  std::string text = "@$" + std::to_string(words + 1) + " ld.global." + accessSuffix(words, wordBits) + " " +
+                     (words > 1 ? "{" + destinations + "}" : destinations) + ", [$" + std::to_string(words) + "];";
+  SmallVector<Value> operands{address, predicate};
+  llvm::append_range(operands, initial);
+  Type resultType = words == 1 ? carried : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(words, carried)));
+  Value loaded = assembly(resultType, operands, text, outputs + "l,b" + ties);
+  for (unsigned i = 0; i < words; ++i) {
+    Value value = words == 1 ? loaded : LLVM::ExtractValueOp::create(b, loaded, int64_t(i)).getResult();
+    result.push_back(wordBits == 8 ? arith::TruncIOp::create(b, word, value).getResult() : value);
+  }
+  return result;
+}
+
+void Emitter::storeWords(Value address, ArrayRef<Value> words, unsigned bytes, Value predicate) {
+  unsigned wordBits = words.front().getType().getIntOrFloatBitWidth();
+  if (!predicate) {
+    Value value = words.front();
+    if (words.size() > 1)
+      value = vector::FromElementsOp::create(b, VectorType::get(words.size(), words.front().getType()), words);
+    LLVM::StoreOp::create(b, value, address, /*alignment=*/bytes);
+    return;
+  }
+  std::string sources, constraints = "l,b";
+  SmallVector<Value> operands{address, predicate};
+  for (auto [i, word] : llvm::enumerate(words)) {
+    sources += (i ? ", $" : "$") + std::to_string(i + 2);
+    constraints += wordBits == 32 ? ",r" : ",h";
+    operands.push_back(wordBits == 8 ? arith::ExtUIOp::create(b, b.getI16Type(), word).getResult() : word);
+  }
+  std::string text = "@$1 st.global." + accessSuffix(words.size(), wordBits) + " [$0], " + (words.size() > 1 ? "{" + sources + "}" : sources) + ";";
+  assembly(Type(), operands, text, constraints);
+}
+
+Regs Emitter::loadTile(const Access &access, Type element, Value other) {
+  int64_t count = access.layout.numRegisters();
+  Regs result(count);
+  unsigned bytes = access.width * access.elementBytes;
+  if (!other)
+    other = arith::ConstantOp::create(b, b.getZeroAttr(element));
+  SmallVector<Value> otherwise = pack(SmallVector<Value>(access.width, other));
+  for (int64_t r = 0; r < count; r += access.width) {
+    SmallVector<Value> words = loadWords(address(access, r), bytes, inBounds(access, r), otherwise);
+    unpack(words, element, MutableArrayRef<Value>(result).slice(r, access.width));
+  }
+  return result;
+}
+
+LogicalResult Emitter::emitLoad(LoadOp op) {
+  Type type = op.getResult().getType();
+  SmallVector<Value> indices;
+  for (Value index : op.getIndices())
+    indices.push_back(scalar(index));
+  Value other = op.getOther() ? scalar(op.getOther()) : Value();
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  Layout layout = tensor ? layoutOf(tensor) : Layout({}, {}, Layout::Bases(LaneBits, 0), {});
+  Access at = access(op.getView().getType(), op.getView(), indices, op.getAlong(), layout, op.getIndices());
+  bind(op.getResult(), loadTile(at, tensor ? tensor.getElementType() : type, other));
+  return success();
+}
+
+LogicalResult Emitter::emitStore(StoreOp op) {
+  SmallVector<Value> indices;
+  for (Value index : op.getIndices())
+    indices.push_back(scalar(index));
+  auto tensor = dyn_cast<RankedTensorType>(op.getValue().getType());
+  Layout layout = tensor ? layoutOf(tensor) : Layout({}, {}, Layout::Bases(LaneBits, 0), Layout::Bases(llvm::Log2_32(warps), 0));
+  Access at = access(op.getView().getType(), op.getView(), indices, op.getAlong(), layout, op.getIndices());
+  Regs values = regs(op.getValue());
+  Value holder = isFirstHolder(layout);
+  uint32_t replicas = freeVariableMasks(layout)[unsigned(In::Register)];
+  for (int64_t r = 0; r < layout.numRegisters(); r += at.width) {
+    if (r & replicas)
+      continue;
+    SmallVector<Value> words = pack(ArrayRef<Value>(values).slice(r, at.width));
+    storeWords(address(at, r), words, at.width * at.elementBytes, both(inBounds(at, r), holder));
+  }
+  return success();
+}
+
+LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
+  SharedType dest = op.getDest().getType();
+  ViewType type = op.getView().getType();
+  SmallVector<Value> indices;
+  for (Value index : op.getIndices())
+    indices.push_back(scalar(index));
+  // The copying layout: rows of 16 bytes, as the swizzle keeps them together.
+  bool lastIsFast = type.getStrides()[op.getAlong()[1]] == 1;
+  int64_t vec = std::min<int64_t>(16, type.getAlign()) / type.getElementBytes();
+  Order order = lastIsFast ? Order{1, 0} : Order{0, 1};
+  Layout layout = coalesced(dest.getShape().vec(), order, vec, warps);
+  Access at = access(type, op.getView(), indices, op.getAlong(), layout, op.getIndices());
+  Layout shared = layoutOf(dest);
+  DistMap offsets = offsetMap(layout, shared);
+  at.width = std::min<int>(at.width, contiguousRegisters(offsets, at.width));
+  Slot slot = slotOf(op.getDest());
+  Value thread = threadPart(offsets.lane, offsets.warp);
+  uint32_t threadMask = 0;
+  for (const auto *bases : {&offsets.lane, &offsets.warp})
+    for (uint32_t basis : *bases)
+      threadMask |= basis;
+  Value active = op.getPredicate() ? scalar(op.getPredicate()) : Value();
+  Value holder = isFirstHolder(layout);
+  unsigned bytes = at.width * at.elementBytes;
+  for (int64_t r = 0; r < layout.numRegisters(); r += at.width) {
+    Value to = sharedAddress(slot.offset, thread, threadMask, offsets.apply(r, 0, 0), at.elementBytes);
+    Value inside = both(active, inBounds(at, r));
+    Value from = address(at, r);
+    if (bytes >= 4) {
+      auto cache = bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
+      // A source size of 0 writes zeros and reads nothing.
+      Value size = inside ? arith::SelectOp::create(b, inside, i32(bytes), i32(0)).getResult() : Value();
+      NVVM::CpAsyncOp::create(b, to, from, bytes, cache, size);
+      continue;
+    }
+    Type word = b.getIntegerType(bytes * 8);
+    SmallVector<Value> zero{arith::ConstantOp::create(b, b.getZeroAttr(word))};
+    sharedStore(to, loadWords(from, bytes, inside, zero), bytes, holder);
+  }
+  return success();
+}

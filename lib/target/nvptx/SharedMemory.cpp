@@ -1,0 +1,270 @@
+//===-- SharedMemory.cpp - rings, conversions and barriers ------------------===//
+//
+// Shared memory is one dynamic array: first the rings, then scratch for conversions. Scratch is handed out front to
+// back and reused when it reaches its budget; which bytes have been read or written since the last barrier is known, so a
+// barrier is emitted exactly when an access meets an earlier one of another thread.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitter.h"
+
+#include "layout/Layouts.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace treadle;
+using namespace treadle::tile;
+
+/// Scratch beyond this is reused rather than extended.
+static constexpr int64_t scratchBudget = 48 * 1024;
+
+void Emitter::planRings() {
+  kernel.walk([&](AllocOp alloc) {
+    SharedType type = alloc.getResult().getType();
+    int64_t bytes = type.getSlots() * type.getSlotBytes();
+    // The swizzle of a row depends on its address: tiles start at multiples of 1024.
+    int64_t begin = (ringBytes + 1023) / 1024 * 1024;
+    slots[alloc.getResult()] = {i32(begin), begin, begin + bytes};
+    ringBytes = begin + bytes;
+  });
+  ringBytes = (ringBytes + 1023) / 1024 * 1024;
+  sharedBytes = scratchTop = ringBytes;
+}
+
+Emitter::Slot Emitter::slotOf(Value shared) { return slots.find(shared)->second; }
+
+int64_t Emitter::scratch(int64_t bytes) {
+  bytes = (bytes + 127) / 128 * 128;
+  if (scratchTop + bytes > ringBytes + std::max(scratchBudget, bytes))
+    scratchTop = ringBytes;
+  int64_t begin = scratchTop;
+  scratchTop += bytes;
+  sharedBytes = std::max(sharedBytes, scratchTop);
+  return begin;
+}
+
+void Emitter::barrier() {
+  pendingReads.clear();
+  pendingWrites.clear();
+  NVVM::Barrier0Op::create(b);
+}
+
+void Emitter::touchShared(int64_t begin, int64_t end, bool write) {
+  auto meets = [&](const Interval &other) { return begin < other.end && other.begin < end; };
+  if (llvm::any_of(pendingWrites, meets) || (write && llvm::any_of(pendingReads, meets)))
+    barrier();
+  (write ? pendingWrites : pendingReads).push_back({begin, end});
+}
+
+Value Emitter::sharedPointer(Value byteOffset, int64_t constant) {
+  auto type = LLVM::LLVMPointerType::get(b.getContext(), 3);
+  Value base = LLVM::AddressOfOp::create(b, type, "treadle_shared");
+  Value pointer = LLVM::GEPOp::create(b, type, b.getI8Type(), base, ValueRange{byteOffset});
+  if (constant)
+    pointer = LLVM::GEPOp::create(b, type, b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{int32_t(constant)});
+  return pointer;
+}
+
+Value Emitter::sharedAddress(Value slotOffset, Value thread, uint32_t threadMask, uint32_t reg, unsigned elementBytes) {
+  // Where thread and register share no bit, xor is addition, and the register's part is an immediate.
+  uint32_t meeting = reg & threadMask, apart = reg & ~threadMask;
+  Value element = meeting ? arith::XOrIOp::create(b, thread, i32(meeting)).getResult() : thread;
+  Value bytes = elementBytes == 1 ? element : arith::MulIOp::create(b, element, i32(elementBytes)).getResult();
+  return sharedPointer(arith::AddIOp::create(b, slotOffset, bytes), int64_t(apart) * elementBytes);
+}
+
+void Emitter::sharedStore(Value pointer, ArrayRef<Value> words, unsigned bytes, Value predicate) {
+  auto store = [&] {
+    Value value = words.front();
+    if (words.size() > 1)
+      value = vector::FromElementsOp::create(b, VectorType::get(words.size(), words.front().getType()), words);
+    LLVM::StoreOp::create(b, value, pointer, /*alignment=*/bytes);
+  };
+  if (!predicate)
+    return store();
+  auto branch = scf::IfOp::create(b, predicate, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  store();
+}
+
+void Emitter::sharedLoad(Value pointer, unsigned bytes, SmallVectorImpl<Value> &words) {
+  unsigned count = bytes >= 4 ? bytes / 4 : 1;
+  Type word = b.getIntegerType(bytes >= 4 ? 32 : bytes * 8);
+  Value loaded = LLVM::LoadOp::create(b, count == 1 ? word : Type(VectorType::get(count, word)), pointer, /*alignment=*/bytes);
+  for (unsigned i = 0; i < count; ++i)
+    words.push_back(count == 1 ? loaded : vector::ExtractOp::create(b, loaded, int64_t(i)).getResult());
+}
+
+static uint32_t orOf(const DistMap &map) {
+  uint32_t mask = 0;
+  for (const auto *bases : {&map.lane, &map.warp})
+    for (uint32_t basis : *bases)
+      mask |= basis;
+  return mask;
+}
+
+//===-- reading ------------------------------------------------------------===//
+
+Emitter::Fetcher::Fetcher(Emitter &emitter, const Layout &layout, const Layout &shared, Type element, Slot slot)
+    : e(emitter), element(element), bytes(bitsOf(element) / 8), slot(slot), cache(layout.numRegisters()),
+      accessOf(layout.numRegisters(), -1), copyOf(layout.numRegisters(), -1) {
+  if (bytes == 2 || bytes == 4)
+    matrix = planLdmatrix(layout, shared, bytes);
+  if (matrix) {
+    thread = e.threadPart(matrix->laneOffset, matrix->warpOffset);
+    threadMask = orOf({{}, matrix->laneOffset, matrix->warpOffset});
+    for (auto [i, load] : llvm::enumerate(matrix->loads))
+      for (int reg : load.regs)
+        accessOf[reg] = i;
+  } else {
+    offsets = offsetMap(layout, shared);
+    uint32_t replicas = freeVariableMasks(layout)[unsigned(In::Register)];
+    vectors = planVectors(offsets, 16 / bytes, replicas);
+    thread = e.threadPart(offsets.lane, offsets.warp);
+    threadMask = orOf(offsets);
+    for (auto [i, regs] : llvm::enumerate(vectors.accesses))
+      for (int reg : regs)
+        accessOf[reg] = i;
+  }
+  // Replicas: another register has the same element.
+  llvm::DenseMap<uint32_t, int> byElement;
+  for (size_t r = 0; r < cache.size(); ++r)
+    if (accessOf[r] >= 0)
+      byElement.try_emplace(layout.apply(r, 0, 0), r);
+  for (size_t r = 0; r < cache.size(); ++r)
+    if (accessOf[r] < 0)
+      copyOf[r] = byElement.lookup(layout.apply(r, 0, 0));
+}
+
+void Emitter::Fetcher::fetch(unsigned number) {
+  ImplicitLocOpBuilder &b = e.b;
+  if (matrix) {
+    const LdmatrixPlan::Load &load = matrix->loads[number];
+    Value pointer = e.sharedAddress(slot.offset, thread, threadMask, load.regOffset, bytes);
+    Type word = b.getI32Type();
+    Type type = matrix->num == 1 ? word : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(matrix->num, word)));
+    auto *context = b.getContext();
+    Value loaded = NVVM::LdMatrixOp::create(b, type, pointer, uint32_t(matrix->num), matrix->trans ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+                                            NVVM::LdStMatrixShapeAttr::get(context, 8, 8), NVVM::LdStMatrixEltType::B16);
+    unsigned per = 4 / bytes;
+    for (int j = 0; j < matrix->num; ++j) {
+      Value part = matrix->num == 1 ? loaded : LLVM::ExtractValueOp::create(b, loaded, int64_t(j)).getResult();
+      Regs values(per);
+      e.unpack({part}, element, values);
+      for (unsigned k = 0; k < per; ++k)
+        cache[load.regs[j * per + k]] = values[k];
+    }
+    return;
+  }
+  const std::vector<int> &group = vectors.accesses[number];
+  Value pointer = e.sharedAddress(slot.offset, thread, threadMask, offsets.apply(group.front(), 0, 0), bytes);
+  SmallVector<Value> words;
+  e.sharedLoad(pointer, group.size() * bytes, words);
+  Regs values(group.size());
+  e.unpack(words, element, values);
+  for (auto [reg, value] : llvm::zip(group, values))
+    cache[reg] = value;
+}
+
+Value Emitter::Fetcher::get(unsigned reg) {
+  if (copyOf[reg] >= 0)
+    return get(copyOf[reg]);
+  if (!cache[reg])
+    fetch(accessOf[reg]);
+  return cache[reg];
+}
+
+Regs Emitter::Fetcher::all() {
+  Regs result;
+  for (size_t r = 0; r < cache.size(); ++r)
+    result.push_back(get(r));
+  return result;
+}
+
+//===-- writing ------------------------------------------------------------===//
+
+void Emitter::storeShared(ArrayRef<Value> values, const Layout &layout, const Layout &shared, Value slot) {
+  unsigned bytes = bitsOf(values.front().getType()) / 8;
+  DistMap offsets = offsetMap(layout, shared);
+  uint32_t replicas = freeVariableMasks(layout)[unsigned(In::Register)];
+  VectorAccess vectors = planVectors(offsets, 16 / bytes, replicas);
+  Value thread = threadPart(offsets.lane, offsets.warp), holder = isFirstHolder(layout);
+  for (const std::vector<int> &group : vectors.accesses) {
+    Regs elements;
+    for (int reg : group)
+      elements.push_back(values[reg]);
+    Value pointer = sharedAddress(slot, thread, orOf(offsets), offsets.apply(group.front(), 0, 0), bytes);
+    sharedStore(pointer, pack(elements), group.size() * bytes, holder);
+  }
+}
+
+LogicalResult Emitter::emitLocalLoad(LocalLoadOp op) {
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  // A fragment that only products of this block read is fetched there, step by step, to keep few registers alive.
+  if (llvm::all_of(op->getUsers(), [&](Operation *user) { return isa<DotOp>(user) && user->getBlock() == op->getBlock(); }))
+    return success();
+  Slot slot = slotOf(op.getSource());
+  touchShared(slot.begin, slot.end, /*write=*/false);
+  bind(op.getResult(), Fetcher(*this, layoutOf(type), layoutOf(op.getSource().getType()), type.getElementType(), slot).all());
+  return success();
+}
+
+LogicalResult Emitter::emitLocalStore(LocalStoreOp op) {
+  Slot slot = slotOf(op.getDest());
+  touchShared(slot.begin, slot.end, /*write=*/true);
+  storeShared(regs(op.getValue()), layoutOf(cast<RankedTensorType>(op.getValue().getType())), layoutOf(op.getDest().getType()), slot.offset);
+  return success();
+}
+
+//===-- conversions --------------------------------------------------------===//
+
+LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
+  auto from = cast<RankedTensorType>(op.getOperand().getType()), to = cast<RankedTensorType>(op.getResult().getType());
+  Layout source = layoutOf(from), target = layoutOf(to);
+  ConversionPlan plan = planConversion(source, target);
+  Regs values = regs(op.getOperand()), result;
+  if (plan.kind == ConversionKind::Identity || plan.kind == ConversionKind::RegisterPermutation) {
+    for (int reg : plan.srcReg)
+      result.push_back(values[reg]);
+    bind(op.getResult(), std::move(result));
+    return success();
+  }
+  if (plan.kind == ConversionKind::WarpShuffle) {
+    Value base = threadPart(plan.laneMap, plan.warpMap);
+    for (int64_t r = 0; r < target.numRegisters(); ++r) {
+      Value value = values[plan.srcReg[r]];
+      if (plan.isLocal(r))
+        result.push_back(value);
+      else if (plan.isButterfly())
+        result.push_back(shuffleXor(value, plan.laneXor[r]));
+      else
+        result.push_back(shuffleFrom(value, plan.laneXor[r] ? arith::XOrIOp::create(b, base, i32(plan.laneXor[r])).getResult() : base));
+    }
+    bind(op.getResult(), std::move(result));
+    return success();
+  }
+  // Through scratch: rows that ldmatrix can read if the target is a fragment, else the tile with the fewest conflicts.
+  Type element = from.getElementType();
+  unsigned bytes = bitsOf(element) / 8;
+  SharedConversion exchange = planSharedConversion(source, target, bytes);
+  Layout shared = exchange.shared;
+  if (source.rank() == 2 && bytes == 2)
+    for (Order order : {Order{1, 0}, Order{0, 1}}) {
+      Layout candidate = sharedSwizzled(source.shape(), order, bytes, 128);
+      auto matrix = planLdmatrix(target, candidate, bytes);
+      if (matrix && matrix->conflicts == 0 && vectorWidth(source, order.front(), 8) > 1) {
+        shared = candidate;
+        break;
+      }
+    }
+  int64_t size = source.numElements() * bytes, begin = scratch((size + 1023) / 1024 * 1024);
+  Slot slot{i32(begin), begin, begin + size};
+  touchShared(slot.begin, slot.end, /*write=*/true);
+  storeShared(values, source, shared, slot.offset);
+  touchShared(slot.begin, slot.end, /*write=*/false);
+  bind(op.getResult(), Fetcher(*this, target, shared, element, slot).all());
+  return success();
+}

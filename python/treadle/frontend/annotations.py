@@ -1,0 +1,74 @@
+"""What a kernel's parameters are annotated with. Checked when the kernel is compiled, where errors have a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Align:
+    """`td.Align(16)`: base address and dynamic strides are multiples of this many bytes.
+
+    `td.Align("A")` takes the number from the kernel's constant A; 0 then stands for the element's size.
+    """
+
+    bytes: int | str
+
+
+class Strides:
+    """`td.Strides(None, 1)`: the stride of each axis in elements, None where it is known at the launch only."""
+
+    def __init__(self, *steps: int | None) -> None:
+        self.steps: tuple[int | None, ...] = steps
+
+
+class _Strided:
+    """The type of `td.strided`."""
+
+    def __repr__(self) -> str:
+        return "td.strided"
+
+
+strided = _Strided()
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """What `td.Tensor[...]` evaluates to: its items as written."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class OptionalSpec:
+    """What `td.Optional[...]` evaluates to."""
+
+    inner: Any
+
+
+class Tensor:
+    """`td.Tensor["M", "D", td.f32, td.Align(16)]`: a tensor in global memory.
+
+    Axes are names of sizes known at the launch, integers, or names of the kernel's constants; equal names are equal
+    sizes. Then, optionally: a dtype (default: the one the kernel is compiled for), `td.Align(bytes)`, and
+    `td.strided` or `td.Strides(...)` (default: rows of the last axis are contiguous, other strides dynamic).
+
+    In the kernel: `x.shape`, `x.dtype`, `x[...]` to load, `x[...] = t` to store. Each index is a scalar, a slice
+    `start : start + constant` (a power of two), or `:` (a whole constant axis, padded to a power of two).
+    """
+
+    def __class_getitem__(cls, items: Any) -> TensorSpec:
+        return TensorSpec(items if isinstance(items, tuple) else (items,))
+
+
+class Optional:
+    """`td.Optional[td.Tensor[...]] = None`: a tensor that may be absent; `if x is not None:` is decided at compile
+    time."""
+
+    def __class_getitem__(cls, inner: Any) -> OptionalSpec:
+        return OptionalSpec(inner)
+
+
+class Const:
+    """`N: td.Const = 64`: a compile-time constant (int, float, bool or str), keyword-only and with a default."""

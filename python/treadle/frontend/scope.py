@@ -1,0 +1,45 @@
+"""Names: the locals of a function being read, and the Python names around it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from types import FunctionType
+
+from treadle.frontend.source import Source
+
+MISSING = object()
+
+
+class Scope:
+    """The names of one function. `assigned` remembers where each got its value."""
+
+    def __init__(self, source: Source, fn: FunctionType) -> None:
+        self.source = source
+        self.fn = fn
+        self.names: dict[str, object] = {}
+        self.assigned: dict[str, ast.AST] = {}
+
+    def lookup(self, name: str) -> object:
+        """The value of a name, MISSING when it has none."""
+        if name in self.names:
+            return self.names[name]
+        code = self.fn.__code__
+        if name in code.co_freevars and self.fn.__closure__ is not None:
+            cell = self.fn.__closure__[code.co_freevars.index(name)]
+            try:
+                return cell.cell_contents
+            except ValueError:
+                return MISSING
+        if name in self.fn.__globals__:
+            return self.fn.__globals__[name]
+        return getattr(builtins, name, MISSING)
+
+    def bind(self, name: str, value: object, node: ast.AST) -> None:
+        """Give a name a value."""
+        self.names[name] = value
+        self.assigned[name] = node
+
+    def visible(self) -> list[str]:
+        """Names to suggest when one is misspelt."""
+        return [*self.names, *self.fn.__globals__, *self.fn.__code__.co_freevars]

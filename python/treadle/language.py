@@ -1,0 +1,359 @@
+"""The language: what a kernel is written in.
+
+Values are *tiles* (static shape, extents powers of two), *scalars* (index for integers, f32, i1…) and compile-time
+constants (Python numbers, strings, dtypes, tuples). Numbers take the dtype of the other operand; two values of
+different dtypes are an error, `.to(dtype)` converts. Shapes broadcast as in NumPy. Elementary functions take f32.
+Every function below raises KernelError, at the line of the call, when its operands do not fit.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from treadle.errors import TreadleError
+from treadle.frontend.annotations import Align, Const, Optional, Strides, Tensor, strided
+from treadle.frontend.declared import Function, Kernel
+from treadle.frontend.dtypes import DType, bf16, f16, f32, i1, i8, i16, i32, i64, index
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = [
+    "Align",
+    "Const",
+    "DType",
+    "Function",
+    "Kernel",
+    "Optional",
+    "Strides",
+    "Tensor",
+    "Tile",
+    "abs",
+    "arange",
+    "argmax",
+    "bf16",
+    "broadcast_to",
+    "cdiv",
+    "cos",
+    "cummax",
+    "cumsum",
+    "dot",
+    "erf",
+    "exp",
+    "exp2",
+    "f16",
+    "f32",
+    "full",
+    "function",
+    "grid",
+    "i1",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "index",
+    "inf",
+    "kernel",
+    "load",
+    "load_kernels",
+    "log",
+    "log1p",
+    "log2",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "next_power_of_two",
+    "reduce",
+    "reshape",
+    "rsqrt",
+    "scan",
+    "sigmoid",
+    "silu",
+    "sin",
+    "sqrt",
+    "static_assert",
+    "static_range",
+    "strided",
+    "tanh",
+    "transpose",
+    "where",
+    "zeros",
+]  # fmt: skip
+
+inf = float("inf")
+
+BUILTINS: dict[Callable[..., Any], str] = {}
+"""The functions below that only a kernel can call, by what stands for them here."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _builtin(fn: _F) -> _F:
+    @functools.wraps(fn)
+    def outside(*args: object, **kwargs: object) -> Any:
+        raise TreadleError(f"td.{fn.__name__} can only be called inside a kernel")
+
+    BUILTINS[outside] = fn.__name__
+    return outside  # type: ignore[return-value]
+
+
+def _also_on_host(fn: _F) -> _F:
+    BUILTINS[fn] = fn.__name__
+    return fn
+
+
+@functools.cache
+def signature_of(fn: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function, remembered."""
+    return inspect.signature(fn)
+
+
+@overload
+def kernel(fn: Callable[..., Any], /) -> Kernel: ...
+@overload
+def kernel(
+    *, dtype: str = ..., num_warps: int = ..., num_stages: int = ...
+) -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(
+    fn: Callable[..., Any] | None = None, /, *, dtype: str = "bf16", num_warps: int = 4, num_stages: int = 2
+) -> Any:
+    """Make a function a kernel: `@td.kernel` or `@td.kernel(num_warps=8, num_stages=3, dtype="f32")`.
+
+    dtype: of tensors annotated without one; num_warps: warps of a block, a power of two up to 32; num_stages: depth of
+    the software pipeline, 1 for none. All can be overridden when the kernel is compiled.
+    """
+
+    def make(function: Callable[..., Any]) -> Kernel:
+        if not isinstance(function, FunctionType):
+            raise TreadleError(f"td.kernel decorates a function, not {function!r}")
+        return Kernel(function, str(dtype), num_warps, num_stages)
+
+    return make if fn is None else make(fn)
+
+
+def function(fn: Callable[..., Any]) -> Function:
+    """Make a function that kernels inline: `@td.function`. Plain Python functions are inlined as well."""
+    if not isinstance(fn, FunctionType):
+        raise TreadleError(f"td.function decorates a function, not {fn!r}")
+    return Function(fn)
+
+
+def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
+    """Import a Python file: its kernels by name, in the order of definition. Mistakes in it are KernelErrors."""
+    from treadle.frontend.loading import load_kernels as load_file
+
+    return load_file(path)
+
+
+class Tile:
+    """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`."""
+
+    def to(self, dtype: DType) -> Any:
+        """Convert to `dtype`: float to integer truncates, to i1 compares with 0. A tile cannot become index."""
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Sum along an axis (None: all, a scalar). f32 or integers; bf16 and f16 are an error."""
+
+    def max(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Maximum along an axis (None: all); NaN wins."""
+
+    def min(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Minimum along an axis (None: all); NaN wins."""
+
+
+@_builtin
+def grid(*axes: Any) -> Any:
+    """Declare the launch grid, 1 to 3 axes, and return this block's index on each, as a tuple.
+
+    Each axis is an expression over dimensions (`x.shape`) and constants, with + - * // % and td.cdiv. Once per kernel,
+    outside control flow.
+    """
+
+
+@_builtin
+def load(element: Any, *, other: Any = None) -> Any:
+    """`td.load(x[i : i + 64, :], other=-td.inf)`: load, reading `other` out of bounds instead of 0."""
+
+
+@_also_on_host
+def cdiv(a: Any, b: Any) -> Any:
+    """Integer quotient rounded up. Scalars or constants; also a Python function."""
+    return -(-a // b)
+
+
+@_also_on_host
+def next_power_of_two(n: int) -> int:
+    """The smallest power of two that is at least `n`, a constant; also a Python function."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+@_builtin
+def static_range(*bounds: int) -> Any:
+    """`for i in td.static_range(4):` unrolls the loop; `i` is a constant. Like range, with constant bounds."""
+
+
+@_builtin
+def static_assert(condition: Any, message: str = "") -> None:
+    """Stop compilation with `message` unless a compile-time condition holds."""
+
+
+@_builtin
+def zeros(shape: Any, dtype: DType) -> Any:
+    """A tile of zeros. shape: an int or a tuple of constant powers of two."""
+
+
+@_builtin
+def full(shape: Any, value: Any, dtype: DType) -> Any:
+    """A tile of `value`, a number or a scalar of `dtype`."""
+
+
+@_builtin
+def arange(lo: int, hi: int | None = None) -> Any:
+    """lo, lo + 1, … hi - 1 (or 0 … lo - 1): i32, one axis. Constant bounds, a power of two apart."""
+
+
+@_builtin
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where condition (i1), else y, elementwise with broadcasting; both are computed."""
+
+
+@_builtin
+def maximum(x: Any, y: Any) -> Any:
+    """Elementwise maximum with broadcasting; NaN wins."""
+
+
+@_builtin
+def minimum(x: Any, y: Any) -> Any:
+    """Elementwise minimum with broadcasting; NaN wins."""
+
+
+@_builtin
+def abs(x: Any) -> Any:
+    """Magnitude, of floats or integers."""
+
+
+@_builtin
+def exp(x: Any) -> Any:
+    """e to the x. Like every elementary function: f32 scalar or tile; constants are computed by Python."""
+
+
+@_builtin
+def exp2(x: Any) -> Any:
+    """2 to the x (f32)."""
+
+
+@_builtin
+def log(x: Any) -> Any:
+    """Natural logarithm (f32)."""
+
+
+@_builtin
+def log1p(x: Any) -> Any:
+    """log(1 + x), exact for small x (f32)."""
+
+
+@_builtin
+def log2(x: Any) -> Any:
+    """Logarithm to base 2 (f32)."""
+
+
+@_builtin
+def sqrt(x: Any) -> Any:
+    """Square root (f32)."""
+
+
+@_builtin
+def rsqrt(x: Any) -> Any:
+    """1 / square root (f32)."""
+
+
+@_builtin
+def sin(x: Any) -> Any:
+    """Sine (f32)."""
+
+
+@_builtin
+def cos(x: Any) -> Any:
+    """Cosine (f32)."""
+
+
+@_builtin
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent (f32)."""
+
+
+@_builtin
+def erf(x: Any) -> Any:
+    """Error function (f32)."""
+
+
+@_builtin
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), 0 and 1 at the infinities (f32)."""
+
+
+@_builtin
+def silu(x: Any) -> Any:
+    """x * sigmoid(x) (f32)."""
+
+
+@_builtin
+def logaddexp(x: Any, y: Any) -> Any:
+    """log(exp(x) + exp(y)) without overflow; exact when an operand is infinite (f32)."""
+
+
+@_builtin
+def dot(a: Any, b: Any, acc: Any = None, precision: str = "ieee") -> Any:
+    """a · b + acc: [M, K] · [K, N] → f32 [M, N]; also `a @ b`.
+
+    a and b: f32, f16 or bf16, both the same; acc: f32 [M, N], zero when None. precision, of f32 operands: "ieee",
+    "tf32" or "tf32x3".
+    """
+
+
+@_builtin
+def reduce(fn: Any, xs: Any, axis: int) -> Any:
+    """Reduce along an axis with `fn(a, b)`, associative and commutative, on scalars.
+
+    xs: a tile, or a tuple of tiles of one shape: then fn takes all earlier elements, then all later ones, and returns
+    a tuple. fn: a lambda or function of its arguments and constants, returning the elements' dtypes.
+    """
+
+
+@_builtin
+def scan(fn: Any, xs: Any, axis: int, reverse: bool = False) -> Any:
+    """Inclusive scan along an axis with an associative `fn` as in td.reduce: earlier prefix, later element."""
+
+
+@_builtin
+def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """Running sum along an axis (f32 or integers); `reverse` runs from the far end."""
+
+
+@_builtin
+def cummax(x: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """Running maximum along an axis."""
+
+
+@_builtin
+def argmax(x: Any, axis: int) -> Any:
+    """Index of the maximum along an axis, the first of equals: i32 (index for a scalar)."""
+
+
+@_builtin
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Permute axes: result axis k is operand axis axes[k]; without axes, swap the last two."""
+
+
+@_builtin
+def reshape(x: Any, shape: Any) -> Any:
+    """The same elements in row-major order in another shape."""
+
+
+@_builtin
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Repeat a tile or scalar to a shape."""

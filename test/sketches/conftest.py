@@ -1,0 +1,6 @@
+"""The sketches import each other by plain name."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
