@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from treadle.testing import Array, Case, Constants, Peer, Timed, bytes_of
+from treadle.testing import Array, Case, Constants, Peer, Timed
 
 DECAYS = (0.0, 1e-3, 0.5, 8.0, 40.0)
 """From none to one where e^(−64·s) underflows to 0 in f32 and must not become NaN."""
@@ -39,8 +39,8 @@ class Lightning(Case):
 
     @property
     def constants(self) -> Constants:
-        fixed: dict[str, int | float | str] = {"K": self.K, "V": self.V, "BV": min(self.V, 64), "SCALE": self.scale}
-        return fixed if self.precision == "ieee" else fixed | {"PRECISION": self.precision}
+        fixed: dict[str, int | float | str] = {"K": self.K, "V": self.V, "scale": self.scale}
+        return fixed if self.precision == "ieee" else fixed | {"precision": self.precision}
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -58,19 +58,15 @@ class Lightning(Case):
     def accuracy(self) -> str:
         return self.precision if self.precision == "tf32" else self.dtype
 
+    @property
+    def given(self) -> Mapping[str, tuple[int, ...]]:
+        tokens = (self.B, self.T, self.H)
+        shapes: dict[str, tuple[int, ...]] = {"q": (*tokens, self.K), "k": (*tokens, self.K), "v": (*tokens, self.V), "slope": (self.H,)}
+        return shapes | ({"s0": self.state} if self.initial else {})
+
     def inputs(self, seed: int = 0) -> dict[str, Array]:
-        rng = np.random.default_rng(seed)
-
-        def normal(*shape: int) -> Array:
-            return np.float32(self.spread) * rng.standard_normal(shape, np.float32)
-
-        drawn = {
-            "q": normal(self.B, self.T, self.H, self.K),
-            "k": normal(self.B, self.T, self.H, self.K),
-            "v": normal(self.B, self.T, self.H, self.V),
-            "slope": np.resize(np.array(self.slopes, np.float32), self.H),
-        }
-        return drawn | ({"s0": normal(*self.state)} if self.initial else {})
+        drawn = {name: np.float32(self.spread) * array for name, array in super().inputs(seed).items()}
+        return drawn | {"slope": np.resize(np.array(self.slopes, np.float32), self.H)}
 
     @property
     def state(self) -> tuple[int, ...]:
@@ -113,10 +109,8 @@ def _fla(q: Any, k: Any, v: Any, slope: Any, s0: Any = None, *, scale: float) ->
 
 
 def _timed(case: Lightning) -> Timed:
-    tokens = case.B * case.T * case.H
-    moved = bytes_of([((tokens, 2 * case.K + 2 * case.V), case.dtype), ((case.H,), "f32")])
-    steps = 4.0 * tokens * case.K * case.V  # the recurrence itself: k_tᵀ v_t into the state, and q_t S_t
-    return Timed(case=case, bytes=moved, flops=steps, peer=Peer(name="fla chunk_simple_gla", call=_fla))
+    steps = 4.0 * case.B * case.T * case.H * case.K * case.V  # the recurrence itself: k_tᵀ v_t into the state, and q_t S_t
+    return Timed(case=case, flops=steps, peer=Peer(name="fla chunk_simple_gla", call=_fla))
 
 
 CPU: list[Case] = [

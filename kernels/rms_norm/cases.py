@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from treadle.testing import Array, Case, Constants, Peer, Timed, bytes_of
-
-
-def rows_of_a_block(width: int) -> int:
-    """4, or as many as keep a block of 4 warps at 32 elements a thread."""
-    padded = 1 << (width - 1).bit_length()
-    return max(1, min(4, 4096 // padded))
+from treadle.testing import Array, Case, Constants, Peer, Timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +24,7 @@ class RMSNorm(Case):
 
     @property
     def constants(self) -> Constants:
-        return {"D": self.D, "R": rows_of_a_block(self.D)}
+        return {"D": self.D}
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -40,13 +34,16 @@ class RMSNorm(Case):
     def scalars(self) -> Mapping[str, float]:
         return {"eps": self.eps}
 
+    @property
+    def given(self) -> Mapping[str, tuple[int, ...]]:
+        rows = (self.M, self.D)
+        return {"x": rows, "w": (self.D,), "g": rows} if self.gate else {"x": rows, "w": (self.D,)}
+
     def inputs(self, seed: int = 0) -> dict[str, Array]:
-        rng = np.random.default_rng(seed)
-        drawn = {
-            "x": np.float32(self.spread) * rng.standard_normal((self.M, self.D), np.float32),
-            "w": 1 + rng.standard_normal(self.D, np.float32) / 4,
-        }
-        return drawn | ({"g": 2 * rng.standard_normal((self.M, self.D), np.float32)} if self.gate else {})
+        drawn = super().inputs(seed)
+        drawn["x"] *= np.float32(self.spread)
+        drawn["w"] = 1 + drawn["w"] / 4
+        return drawn
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, ...]]:
@@ -64,9 +61,8 @@ def _torch(x: Any, w: Any, g: Any = None, *, eps: float) -> dict[str, Any]:
 
 
 def _timed(case: RMSNorm) -> Timed:
-    moved = bytes_of([((case.M, case.D), case.dtype)] * (3 if case.gate else 2) + [((case.D,), case.dtype)])
     name = "torch rms_norm, silu, *" if case.gate else "torch rms_norm"
-    return Timed(case=case, bytes=moved, peer=Peer(name=name, call=_torch))
+    return Timed(case=case, peer=Peer(name=name, call=_torch))
 
 
 CPU: list[Case] = [

@@ -4,12 +4,17 @@
 
 #include "compiler/Compiler.h"
 #include "compiler/Version.h"
+#include "target/cpu/Jit.h"
 
 using namespace treadle::compiler;
 
 struct treadle_result {
   Result result;
   std::string diagnostics, timings;
+};
+
+struct treadle_cpu_kernel {
+  std::unique_ptr<treadle::CpuKernel> kernel;
 };
 
 static std::string print(llvm::json::Value value) {
@@ -31,14 +36,34 @@ static treadle_result *finish(Result result) {
 
 const char *treadle_version(void) { return versionText; }
 
-treadle_result *treadle_compile(const char *mlir, size_t len, const char *options_json) {
-  llvm::Expected<Options> options = parseOptions(options_json ? options_json : "{}");
+/// Compiles with the options of a JSON text.
+static treadle_result *run(const char *json, llvm::function_ref<Result(const Options &)> compile) {
+  llvm::Expected<Options> options = parseOptions(json ? json : "{}");
   if (options)
-    return finish(compile(llvm::StringRef(mlir, len), *options));
+    return finish(compile(*options));
   Result result;
   result.messages.push_back({Message::Error, "", 0, 0, llvm::toString(options.takeError()), {}});
   return finish(std::move(result));
 }
+
+treadle_result *treadle_compile(const char *mlir, size_t len, const char *options_json) {
+  return run(options_json, [&](const Options &options) { return compile(llvm::StringRef(mlir, len), options); });
+}
+
+treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json, treadle_cpu_kernel **kernel) {
+  std::unique_ptr<treadle::CpuKernel> compiled;
+  treadle_result *result = run(options_json, [&](const Options &options) {
+    return compileForCpu(llvm::StringRef(mlir, len), options, compiled);
+  });
+  *kernel = compiled ? new treadle_cpu_kernel{std::move(compiled)} : nullptr;
+  return result;
+}
+
+void treadle_cpu_launch(const treadle_cpu_kernel *kernel, const int64_t grid[3], void **params, int threads) {
+  kernel->kernel->launch(grid, params, threads);
+}
+
+void treadle_cpu_free(treadle_cpu_kernel *kernel) { delete kernel; }
 
 int treadle_result_ok(const treadle_result *result) { return result->result.ok; }
 const char *treadle_result_diagnostics(const treadle_result *result) { return result->diagnostics.c_str(); }

@@ -72,6 +72,22 @@ TREADLE_API const char *treadle_result_timings(const treadle_result *result);
 
 TREADLE_API void treadle_result_free(treadle_result *result);
 
+/* ---- Running on the CPU ---- */
+
+typedef struct treadle_cpu_kernel treadle_cpu_kernel;
+
+/* Compiles a program of one kernel, in phase "tile", for this machine. The result has the artifact "manifest" (arch
+ * "cpu"), from which libtreadle_rt prepares launches. *kernel is NULL when the result is not ok. Of the options, "name",
+ * "file", "fast_math", "dtype" and "constants" matter. */
+TREADLE_API treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json,
+                                                treadle_cpu_kernel **kernel);
+
+/* Runs every block of the grid and returns when all are done. params[j] points to the value of the entry's j-th parameter:
+ * what treadle_rt_launch_params gives. threads 0: one per core. Several threads may launch at once. */
+TREADLE_API void treadle_cpu_launch(const treadle_cpu_kernel *kernel, const int64_t grid[3], void **params, int threads);
+
+TREADLE_API void treadle_cpu_free(treadle_cpu_kernel *kernel);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "target/cpu/Jit.h"
 #include "tile/IR/Tile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -76,6 +77,8 @@ private:
 
 //===-- one compile --------------------------------------------------------===//
 
+Message failure(std::string text) { return {Message::Error, "", 0, 0, std::move(text), {}}; }
+
 /// A compile under way. It is leaked when it crashes.
 class Job {
 public:
@@ -89,8 +92,16 @@ public:
     module = {};
   }
 
+  void runForCpu() {
+    Collector collector(entry.context.get(), result.messages);
+    begin(Phase::Tile);
+    result.ok = parse() && end() && jit() && !hasError(result.messages);
+    module = {};
+  }
+
   Contexts::Entry entry;
   Result result;
+  std::unique_ptr<CpuKernel> cpuKernel;
   Phase current = Phase::Tile; ///< being made
 private:
   using Clock = std::chrono::steady_clock;
@@ -108,7 +119,7 @@ private:
   }
 
   bool error(const Twine &message) {
-    result.messages.push_back({Message::Error, "", 0, 0, message.str(), {}});
+    result.messages.push_back(failure(message.str()));
     return false;
   }
 
@@ -168,6 +179,33 @@ private:
     return !hasError(result.messages);
   }
 
+  bool jit() {
+    auto before = Clock::now();
+    if (manifest.empty())
+      return error("the program has no kernel");
+    if (manifest.getArray("launches")->size() != 1)
+      return error("the CPU runs programs of one kernel, found " + Twine(manifest.getArray("launches")->size()));
+    llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(*module);
+    if (!compiled)
+      return error(llvm::toString(compiled.takeError()));
+    cpuKernel = std::move(*compiled);
+    result.milliseconds.emplace_back("cpu", std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+    describe("cpu");
+    result.artifacts["manifest"] = printManifest(manifest);
+    return true;
+  }
+
+  /// The name of the bundle; notes in the manifest what the program is.
+  std::string describe(StringRef target) {
+    StringRef first = *(*manifest.getArray("launches"))[0].getAsObject()->getString("entry");
+    std::string name = options.name.empty() ? first.str() : options.name;
+    manifest["constants"] = llvm::json::Object(options.constants);
+    if (!options.dtype.empty())
+      manifest["dtype"] = options.dtype;
+    beginManifest(manifest, name, target);
+    return name;
+  }
+
   std::string print(Phase phase) {
     if (phase == Phase::PTX)
       return ptx;
@@ -210,12 +248,7 @@ private:
     }
     if (manifest.empty())
       return true; // the program came without kernels of the tile dialect: nobody knows its arguments
-    StringRef first = *(*manifest.getArray("launches"))[0].getAsObject()->getString("entry");
-    std::string name = options.name.empty() ? first.str() : options.name;
-    manifest["constants"] = llvm::json::Object(options.constants);
-    if (!options.dtype.empty())
-      manifest["dtype"] = options.dtype;
-    finishManifest(manifest, name, arch.chip, ptx, assembled, /*header=*/true);
+    finishManifest(manifest, describe(arch.chip), ptx, assembled);
     result.artifacts["manifest"] = printManifest(manifest);
     result.artifacts["header"] = printHeader(manifest, assembled ? StringRef(assembled->cubin) : StringRef(), ptx);
     return true;
@@ -263,29 +296,54 @@ static std::string writeReproducer(StringRef text, const Options &options, Phase
   return std::string(path);
 }
 
-Result compiler::compile(StringRef text, const Options &options) {
-  if (auto refused = checkInput(text, options.file)) {
-    Result result;
-    result.messages.push_back(std::move(*refused));
-    return result;
-  }
-  auto *job = new Job(Contexts::get().acquire(), text, options);
+static Result refusal(Message message) {
+  Result result;
+  result.messages.push_back(std::move(message));
+  return result;
+}
+
+/// Runs a job to its end; what it leaves is in `job`, which is null after a crash.
+static Result runJob(Job *&job, llvm::function_ref<void()> body, llvm::function_ref<Message(std::string)> onCrash) {
   std::string reason;
-  if (runGuarded([&] { job->run(); }, reason)) {
-    Result result = std::move(job->result);
+  if (runGuarded(body, reason)) {
     Contexts::get().release(std::move(job->entry));
-    delete job;
-    return result;
+    return std::move(job->result);
   }
-  // The job is in no known state: leaked.
   Result result;
   result.messages = job->result.messages;
-  Message message{Message::Error, "", 0, 0, "", {}};
-  message.message = job->current == Phase::PTX ? "code generation failed: " + reason
-                                               : "the compiler crashed in phase '" + nameOf(job->current).str() + "': " + reason;
-  std::string path = writeReproducer(text, options, job->current);
-  if (!path.empty())
-    message.notes.push_back({Message::Note, "", 0, 0, "a reproducer was written to " + path, {}});
-  result.messages.push_back(std::move(message));
+  result.messages.push_back(onCrash(reason));
+  job = nullptr; // in no known state: leaked
+  return result;
+}
+
+Result compiler::compile(StringRef text, const Options &options) {
+  if (auto refused = checkInput(text, options.file))
+    return refusal(*refused);
+  auto *job = new Job(Contexts::get().acquire(), text, options);
+  Result result = runJob(
+      job, [&] { job->run(); },
+      [&](std::string reason) {
+        Message message = failure(job->current == Phase::PTX
+                                      ? "code generation failed: " + reason
+                                      : "the compiler crashed in phase '" + nameOf(job->current).str() + "': " + reason);
+        std::string path = writeReproducer(text, options, job->current);
+        if (!path.empty())
+          message.notes.push_back({Message::Note, "", 0, 0, "a reproducer was written to " + path, {}});
+        return message;
+      });
+  delete job;
+  return result;
+}
+
+Result compiler::compileForCpu(StringRef text, const Options &options, std::unique_ptr<CpuKernel> &kernel) {
+  if (auto refused = checkInput(text, options.file))
+    return refusal(*refused);
+  auto *job = new Job(Contexts::get().acquire(), text, options);
+  Result result = runJob(
+      job, [&] { job->runForCpu(); },
+      [&](std::string reason) { return failure("the compiler crashed in compiling for the CPU: " + reason); });
+  if (job)
+    kernel = std::move(job->cpuKernel);
+  delete job;
   return result;
 }

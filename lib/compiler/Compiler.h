@@ -5,6 +5,11 @@
 #include "compiler/Messages.h"
 #include "compiler/Phases.h"
 #include <map>
+#include <memory>
+
+namespace treadle {
+class CpuKernel;
+}
 
 namespace treadle::compiler {
 
@@ -34,6 +39,10 @@ struct Result {
 
 /// Compiles. Never ends the process: what LLVM cannot compile is an error, and leaves a reproducer.
 Result compile(llvm::StringRef text, const Options &options);
+
+/// Compiles the only kernel of a program in phase `tile` for this machine. The artifacts are `manifest` alone; `kernel` is
+/// set when all went well.
+Result compileForCpu(llvm::StringRef text, const Options &options, std::unique_ptr<CpuKernel> &kernel);
 
 } // namespace treadle::compiler
 

@@ -72,6 +72,17 @@ static Json sizes(ArrayRef<int64_t> values, ArrayAttr names = {}) {
   return result;
 }
 
+/// The shortest decimal that is this f32.
+static double shortest(double value) {
+  char text[32];
+  for (int digits = 1; digits < 9; ++digits) {
+    snprintf(text, sizeof text, "%.*g", digits, value);
+    if (strtof(text, nullptr) == float(value))
+      return strtod(text, nullptr);
+  }
+  return value;
+}
+
 static Object describeArgument(func::FuncOp kernel, unsigned i) {
   StringRef name = kernel.getArgAttrOfType<StringAttr>(i, "tile.name").getValue();
   Type type = kernel.getArgumentTypes()[i];
@@ -86,7 +97,7 @@ static Object describeArgument(func::FuncOp kernel, unsigned i) {
   Object scalar{{"kind", "scalar"}, {"name", name}, {"dtype", dtypeOf(type)}};
   Attribute fallback = kernel.getArgAttr(i, "tile.default");
   if (auto value = dyn_cast_or_null<FloatAttr>(fallback); value && std::isfinite(value.getValueAsDouble()))
-    scalar["default"] = value.getValueAsDouble();
+    scalar["default"] = shortest(value.getValueAsDouble());
   else if (auto value = dyn_cast_or_null<IntegerAttr>(fallback))
     scalar["default"] = value.getInt();
   return scalar;
@@ -173,17 +184,19 @@ void compiler::addSharedBytes(ModuleOp module, Object &manifest) {
   }
 }
 
-void compiler::finishManifest(Object &manifest, StringRef name, StringRef chip, StringRef ptx,
-                              const std::optional<Assembled> &assembled, bool header) {
-  StringRef version = ptx.substr(ptx.find(".version ")).drop_front(9).split('\n').first.trim();
+void compiler::beginManifest(Object &manifest, StringRef name, StringRef arch) {
   manifest["format"] = 1;
   manifest["compiler"] = versionText;
   manifest["name"] = name;
-  manifest["arch"] = chip;
-  manifest["ptx_version"] = version;
+  manifest["arch"] = arch;
+}
+
+void compiler::finishManifest(Object &manifest, StringRef name, StringRef ptx,
+                              const std::optional<Assembled> &assembled) {
+  manifest["ptx_version"] = ptx.substr(ptx.find(".version ")).drop_front(9).split('\n').first.trim();
   auto hash = llvm::SHA256::hash(llvm::arrayRefFromStringRef(ptx));
   manifest["hash"] = llvm::toHex(hash, /*LowerCase=*/true);
-  Object files{{"ptx", (name + ".ptx").str()}};
+  Object files{{"ptx", (name + ".ptx").str()}, {"header", (name + ".h").str()}};
   if (assembled) {
     files["cubin"] = (name + ".cubin").str();
     Object resources;
@@ -195,8 +208,6 @@ void compiler::finishManifest(Object &manifest, StringRef name, StringRef chip, 
                                 {"static_shared", used.staticShared}};
     manifest["resources"] = std::move(resources);
   }
-  if (header)
-    files["header"] = (name + ".h").str();
   manifest["files"] = std::move(files);
 }
 

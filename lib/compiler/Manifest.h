@@ -17,9 +17,12 @@ std::optional<llvm::json::Object> describeKernels(mlir::ModuleOp module);
 /// Writes the dynamic shared memory of each kernel of a lowered module into "launches".
 void addSharedBytes(mlir::ModuleOp module, llvm::json::Object &manifest);
 
-/// Writes the parts that are known at the end.
-void finishManifest(llvm::json::Object &manifest, llvm::StringRef name, llvm::StringRef chip, llvm::StringRef ptx,
-                    const std::optional<Assembled> &assembled, bool header);
+/// Writes what identifies the program.
+void beginManifest(llvm::json::Object &manifest, llvm::StringRef name, llvm::StringRef arch);
+
+/// Writes what the PTX and `ptxas` say, and the names of the files.
+void finishManifest(llvm::json::Object &manifest, llvm::StringRef name, llvm::StringRef ptx,
+                    const std::optional<Assembled> &assembled);
 
 /// Two-space indented, one entry of a list of objects per line.
 std::string printManifest(const llvm::json::Object &manifest);

@@ -11,9 +11,6 @@ class DialectRegistry;
 
 namespace treadle::compiler {
 
-/// `treadle-fast-math`: functions with `tile.fast_math` let every float op use the approximate units.
-std::unique_ptr<mlir::Pass> createFastMathPass();
-
 /// `treadle-lower-math`: what the chip has no instruction for, as arithmetic (see LowerMath.cpp for the error of each).
 std::unique_ptr<mlir::Pass> createLowerMathPass();
 

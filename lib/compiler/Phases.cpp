@@ -14,7 +14,7 @@ std::string compiler::pipelineTo(Phase phase, const Arch &arch) {
   case Phase::PTX:
     return "";
   case Phase::Canonical:
-    return "inline,symbol-dce,canonicalize,cse,func.func(treadle-fast-math)";
+    return "inline,symbol-dce,canonicalize,cse";
   case Phase::Scheduled:
     return "func.func(tile-assign-layouts,tile-pipeline),canonicalize,cse";
   case Phase::GPU:

@@ -28,7 +28,6 @@ using namespace mlir;
 
 void treadle::compiler::registerPasses() {
   tile::registerTilePasses();
-  registerPass([] { return createFastMathPass(); });
   registerPass([] { return createLowerMathPass(); });
   registerPass([] { return createLowerToLLVMPass(); });
   registerPass([] { return createInlinerPass(); });

@@ -328,9 +328,8 @@ int treadle_rt_copy_from_device(int device, void *dst, const void *src, size_t b
 }
 
 int treadle_rt_copy_on_device(int device, void *dst, const void *src, size_t bytes) {
-  return onDevice(device, [&](const Driver &driver) {
-    TREADLE_CUDA(driver, cuMemcpyDtoD, address(dst), address(src), bytes);
-  });
+  return onDevice(device,
+                  [&](const Driver &driver) { TREADLE_CUDA(driver, cuMemcpyDtoD, address(dst), address(src), bytes); });
 }
 
 int treadle_rt_memset(int device, void *ptr, int byte, size_t bytes) {

@@ -54,8 +54,7 @@ public:
   treadle_rt_prepared run();
 
 private:
-  template <typename... Parts>
-  [[noreturn]] void failArg(const Param &param, const Parts &...parts) const {
+  template <typename... Parts> [[noreturn]] void failArg(const Param &param, const Parts &...parts) const {
     fail(TREADLE_RT_ERROR_ARGUMENT, manifest.name, ": argument '", param.name, "': ", parts...);
   }
   void readTensor(int index);

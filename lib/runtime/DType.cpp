@@ -18,8 +18,8 @@ struct TypeInfo {
 
 // In the order of DType.
 constexpr TypeInfo types[] = {
-    {"f32", 4, true, TREADLE_RT_FLOAT}, {"f16", 2, true, TREADLE_RT_FLOAT}, {"bf16", 2, true, TREADLE_RT_BFLOAT},
-    {"i64", 8, false, TREADLE_RT_INT},  {"i32", 4, false, TREADLE_RT_INT},  {"i16", 2, false, TREADLE_RT_INT},
+    {"f32", 4, true, TREADLE_RT_FLOAT}, {"f16", 2, true, TREADLE_RT_FLOAT},  {"bf16", 2, true, TREADLE_RT_BFLOAT},
+    {"i64", 8, false, TREADLE_RT_INT},  {"i32", 4, false, TREADLE_RT_INT},   {"i16", 2, false, TREADLE_RT_INT},
     {"i8", 1, false, TREADLE_RT_INT},   {"index", 8, false, TREADLE_RT_INT},
 };
 

@@ -27,15 +27,13 @@ void append(std::string &out, T part) {
 }
 
 // One string of the parts.
-template <typename... Parts>
-std::string cat(const Parts &...parts) {
+template <typename... Parts> std::string cat(const Parts &...parts) {
   std::string out;
   (append(out, parts), ...);
   return out;
 }
 
-template <typename... Parts>
-[[noreturn]] void fail(int status, const Parts &...parts) {
+template <typename... Parts> [[noreturn]] void fail(int status, const Parts &...parts) {
   throw Error{status, cat(parts...)};
 }
 

@@ -39,8 +39,8 @@ void Expr::parseInto(const JsonNode &node, const std::vector<std::string> &dims,
   if (depth == maxDepth)
     node.failHere(cat("expected an expression of at most ", maxDepth, " levels, found more"));
 
-  static constexpr std::pair<std::string_view, Op> ops[] = {{"+", Op::Add},        {"-", Op::Sub},
-                                                            {"*", Op::Mul},        {"floordiv", Op::FloorDiv},
+  static constexpr std::pair<std::string_view, Op> ops[] = {{"+", Op::Add},           {"-", Op::Sub},
+                                                            {"*", Op::Mul},           {"floordiv", Op::FloorDiv},
                                                             {"ceildiv", Op::CeilDiv}, {"mod", Op::Mod}};
   for (const auto &[name, op] : ops) {
     if (!parts[0].isString() || parts[0].string() != name)

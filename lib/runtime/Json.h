@@ -25,15 +25,15 @@ public:
   bool isString() const;
   bool isArray() const;
 
-  JsonNode at(const char *key) const;                 // of an object; it must be there
+  JsonNode at(const char *key) const;                  // of an object; it must be there
   std::optional<JsonNode> find(const char *key) const; // of an object
   std::vector<std::string> keys() const;
   std::vector<JsonNode> items() const;
 
   int64_t integer(int64_t min = INT64_MIN, int64_t max = INT64_MAX) const;
   double number() const;
-  const std::string &string() const;    // without NUL characters
-  const std::string &nonEmpty() const;  // likewise
+  const std::string &string() const;   // without NUL characters
+  const std::string &nonEmpty() const; // likewise
 
 private:
   std::string describe() const;

@@ -76,9 +76,8 @@ void launch(const treadle_rt_prepared &prepared, void *const *pointers, void *st
       else
         launchOne(*driver, loaded->functions[i], launch, const_cast<void **>(launch.params.data()), stream);
     } catch (const Error &error) {
-      throw Error{error.status, entry == manifest.name
-                                    ? cat(manifest.name, ": ", error.message)
-                                    : cat(manifest.name, ": entry '", entry, "': ", error.message)};
+      throw Error{error.status, entry == manifest.name ? cat(manifest.name, ": ", error.message)
+                                                       : cat(manifest.name, ": entry '", entry, "': ", error.message)};
     }
   }
 }

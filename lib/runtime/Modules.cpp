@@ -8,8 +8,8 @@ namespace treadle::rt {
 namespace {
 
 constexpr int errorInvalidImage = 200, errorNoBinaryForGpu = 209;
-constexpr int jitErrorLogBuffer = 5, jitErrorLogBufferSize = 6;                   // CUjit_option
-constexpr int attributeSharedSize = 1, attributeMaxDynamicShared = 8;             // CUfunction_attribute
+constexpr int jitErrorLogBuffer = 5, jitErrorLogBufferSize = 6;       // CUjit_option
+constexpr int attributeSharedSize = 1, attributeMaxDynamicShared = 8; // CUfunction_attribute
 constexpr int sharedWithoutOptin = 48 * 1024;
 
 // Loads PTX, with the JIT compiler's complaint in the error.
@@ -63,8 +63,9 @@ CUmodule Bundle::loadImage(const Driver &driver, const Device &device) const {
   bool useCubin = !cubin.empty() && arch->cubinRunsOn(device.major, device.minor);
   bool usePtx = !ptx.empty() && arch->ptxRunsOn(device.major, device.minor);
   if (!useCubin && !usePtx) {
-    std::string range = arch->suffix == 'a' ? "" : ptx.empty() || arch->suffix ? cat(" or a later ", arch->major, ".x")
-                                                                               : " or later";
+    std::string range = arch->suffix == 'a'           ? ""
+                        : ptx.empty() || arch->suffix ? cat(" or a later ", arch->major, ".x")
+                                                      : " or later";
     fail(TREADLE_RT_ERROR_DRIVER, "expected a device of compute capability ", arch->major, ".", arch->minor, range,
          " (compiled for ", manifest.arch, ptx.empty() ? " without PTX" : "", "), found ", device.major, ".",
          device.minor, " (", device.name, ")");

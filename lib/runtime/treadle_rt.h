@@ -13,12 +13,12 @@
  * Errors. Functions that can fail return 0 or a TREADLE_RT_ERROR_* status; treadle_rt_last_error() then says what was
  * wrong. Out parameters are written on success only.
  *
- * Threads. Every function may be called from any thread. A bundle may be shared freely; a prepared launch may be launched
- * from several threads at once, as long as none calls treadle_rt_rebind on it meanwhile.
+ * Threads. Every function may be called from any thread. A bundle may be shared freely; a prepared launch may be
+ * launched from several threads at once, as long as none calls treadle_rt_rebind on it meanwhile.
  *
- * Devices. GPU work runs in the device's primary context, the one the CUDA runtime and PyTorch use. The calling thread's
- * current context is left as it was. A stream is a CUstream/cudaStream_t of that context; NULL is the legacy default
- * stream.
+ * Devices. GPU work runs in the device's primary context, the one the CUDA runtime and PyTorch use. The calling
+ * thread's current context is left as it was. A stream is a CUstream/cudaStream_t of that context; NULL is the legacy
+ * default stream.
  */
 #ifndef TREADLE_RT_H
 #define TREADLE_RT_H
@@ -115,14 +115,14 @@ static inline treadle_rt_arg treadle_rt_arg_default(void) {
 
 typedef struct treadle_rt_bundle treadle_rt_bundle;
 
-/* Open the bundle whose manifest is at this path, or is the one *.json in the folder at this path. The images it names are
- * read now, from the manifest's folder; one that is missing is an error only when a launch needs it. */
+/* Open the bundle whose manifest is at this path, or is the one *.json in the folder at this path. The images it names
+ * are read now, from the manifest's folder; one that is missing is an error only when a launch needs it. */
 TREADLE_RT_API int treadle_rt_open(const char *path, treadle_rt_bundle **bundle);
 
 /* Open a bundle held in memory. image is a cubin or PTX (told apart by content), or NULL: such a bundle can prepare
  * launches, for the CPU, but not launch them. Everything is copied. */
-TREADLE_RT_API int treadle_rt_open_memory(const char *manifest, size_t manifest_len, const void *image, size_t image_len,
-                                          treadle_rt_bundle **bundle);
+TREADLE_RT_API int treadle_rt_open_memory(const char *manifest, size_t manifest_len, const void *image,
+                                          size_t image_len, treadle_rt_bundle **bundle);
 
 /* Give a bundle another image: PTX beside a cubin, say. Before the bundle's first launch. */
 TREADLE_RT_API int treadle_rt_add_image(treadle_rt_bundle *bundle, const void *image, size_t image_len);
@@ -147,16 +147,16 @@ enum { TREADLE_RT_READ = 1, TREADLE_RT_WRITE = 2, TREADLE_RT_READ_WRITE = 3 };
 /* One entry of the manifest's "params". The pointers live as long as the bundle. */
 typedef struct treadle_rt_param {
   const char *name;
-  const char *dtype;         /* "f32", ... */
-  int32_t is_tensor;         /* 0: a scalar, and what follows up to align is 0 */
+  const char *dtype; /* "f32", ... */
+  int32_t is_tensor; /* 0: a scalar, and what follows up to align is 0 */
   int32_t rank;
-  int32_t access;            /* TREADLE_RT_READ, ... */
-  int32_t element_bytes;     /* also for scalars */
-  const int64_t *shape;      /* TREADLE_RT_DYNAMIC for an axis with a name */
-  const char *const *dims;   /* the axes' names; NULL for a static axis */
-  const int64_t *strides;    /* TREADLE_RT_DYNAMIC for one that the kernel takes */
-  int64_t align;             /* bytes */
-  int32_t has_default;       /* scalars */
+  int32_t access;          /* TREADLE_RT_READ, ... */
+  int32_t element_bytes;   /* also for scalars */
+  const int64_t *shape;    /* TREADLE_RT_DYNAMIC for an axis with a name */
+  const char *const *dims; /* the axes' names; NULL for a static axis */
+  const int64_t *strides;  /* TREADLE_RT_DYNAMIC for one that the kernel takes */
+  int64_t align;           /* bytes */
+  int32_t has_default;     /* scalars */
   int32_t reserved;
   treadle_rt_arg default_value;
 } treadle_rt_param;
@@ -191,15 +191,15 @@ TREADLE_RT_API int treadle_rt_run(treadle_rt_bundle *bundle, const treadle_rt_ar
 TREADLE_RT_API int treadle_rt_rebind(treadle_rt_prepared *prepared, void *const *tensor_ptrs, int n);
 
 /* What was prepared, for whoever runs it elsewhere (the CPU target). Launches are numbered in the manifest's order. */
-TREADLE_RT_API int treadle_rt_launch_count(const treadle_rt_prepared *prepared); /* 0 for NULL */
+TREADLE_RT_API int treadle_rt_launch_count(const treadle_rt_prepared *prepared);               /* 0 for NULL */
 TREADLE_RT_API int treadle_rt_launch_device(const treadle_rt_prepared *prepared, int *device); /* -1: the CPU */
 TREADLE_RT_API int treadle_rt_launch_entry(const treadle_rt_prepared *prepared, int launch, const char **entry);
 TREADLE_RT_API int treadle_rt_launch_grid(const treadle_rt_prepared *prepared, int launch, int64_t grid[3]);
 TREADLE_RT_API int treadle_rt_launch_block(const treadle_rt_prepared *prepared, int launch, int64_t block[3]);
 TREADLE_RT_API int treadle_rt_launch_shared_bytes(const treadle_rt_prepared *prepared, int launch, int64_t *bytes);
 
-/* params[j] points to the value of the entry's j-th parameter, as cuLaunchKernel takes them: pointers, dims and strides 8
- * bytes, scalars of their own size; each is 8-byte aligned and followed by zeros up to 8 bytes. They live as long as
+/* params[j] points to the value of the entry's j-th parameter, as cuLaunchKernel takes them: pointers, dims and strides
+ * 8 bytes, scalars of their own size; each is 8-byte aligned and followed by zeros up to 8 bytes. They live as long as
  * prepared. */
 TREADLE_RT_API int treadle_rt_launch_params(const treadle_rt_prepared *prepared, int launch, void ***params, int *n);
 

@@ -12,7 +12,6 @@ convert.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.util
 import math
 import os
@@ -180,9 +179,15 @@ class Case:
         """Key into `TOLERANCES`."""
         return self.dtype
 
-    def inputs(self, seed: int = 0) -> dict[str, Array]:
-        """Fresh random inputs, not yet rounded."""
+    @property
+    def given(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every input."""
         raise NotImplementedError
+
+    def inputs(self, seed: int = 0) -> dict[str, Array]:
+        """Fresh random inputs, not yet rounded: standard normal unless a kernel's class says otherwise."""
+        rng = np.random.default_rng(seed)
+        return {name: rng.standard_normal(shape, np.float32) for name, shape in self.given.items()}
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, ...]]:
@@ -228,12 +233,6 @@ class Case:
     def dtype_of(self, tensor: str) -> str:
         return self.own_dtypes.get(tensor, self.dtype)
 
-    @functools.cached_property
-    def tensors(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
-        """Shape and type of every compared or given tensor (drawn once to learn the inputs' shapes)."""
-        shapes = {name: array.shape for name, array in self.inputs(0).items()} | dict(self.outputs)
-        return {name: (shape, self.dtype_of(name)) for name, shape in shapes.items()}
-
     @property
     def elements(self) -> int:
         """Size of the largest output: orders cases from small to large without drawing inputs."""
@@ -253,17 +252,17 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """A shape worth timing: its case, the bytes that must move, the operations that must be done, and the peer."""
+    """A shape worth timing: its case, the operations that must be done if they are what costs, and the peer."""
 
     case: Case
-    bytes: int
     flops: float | None = None
     peer: Peer | None = None
 
-
-def bytes_of(shapes: Iterable[tuple[Sequence[int], str]]) -> int:
-    """Total size of tensors given as (shape, dtype)."""
-    return sum(math.prod(shape) * itemsize(dtype) for shape, dtype in shapes)
+    @property
+    def bytes(self) -> int:
+        """What must move: every tensor once."""
+        shapes = dict(self.case.given) | dict(self.case.outputs)
+        return sum(math.prod(shape) * itemsize(self.case.dtype_of(name)) for name, shape in shapes.items())
 
 
 # ---------------------------------------------------------------------------------------------------------------------

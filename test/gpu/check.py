@@ -83,7 +83,7 @@ def _lightning_attention(
 
 
 DEFINITIONS: Mapping[str, Callable[..., Tensors]] = {
-    "cumsum": _cumsum,
+    "cumsum_time": _cumsum,
     "cumsum_rows": _cumsum,
     "rms_norm": _rms_norm,
     "softmax": _softmax,

@@ -34,7 +34,7 @@ class Launch:
     def launch(self, stream: object = None) -> None:
         written = {"y", "c", "o", "s1"}
         given = {name: t.double() if torch.is_tensor(t) else t for name, t in self.tensors.items() if name not in written}
-        given |= {p: self.constants[c] for c, p in (("SCALE", "scale"), ("REVERSE", "reverse")) if c in self.constants}
+        given |= {p: self.constants[c] for c, p in (("scale", "scale"), ("REVERSE", "reverse")) if c in self.constants}
         for name, result in check.DEFINITIONS[self.kernel](**given).items():
             if name in self.tensors:
                 self.tensors[name].copy_(result)

@@ -164,12 +164,15 @@ def test_every_timed_artefact_is_also_checked_on_a_small_case(kernel: Kernel) ->
 
 
 @every_kernel
-def test_timed_bytes_are_every_tensor_once(kernel: Kernel) -> None:
+def test_inputs_are_as_given(kernel: Kernel) -> None:
+    for case in kernel.cases.CPU:
+        assert {name: array.shape for name, array in case.inputs(0).items()} == dict(case.given)
+
+
+@every_kernel
+def test_timed_shapes_are_larger_than_the_l2_cache(kernel: Kernel) -> None:
     for timed in kernel.cases.TIMED:
-        small = {f: 2 for f in ("B", "T", "M") if hasattr(timed.case, f)}
-        assert timed.bytes > 0 and small  # the shapes themselves are too large to draw here
-        tensors = testing.bytes_of(dict(timed.case.outputs).items().__class__ and [(s, timed.case.dtype) for s in timed.case.outputs.values()])
-        assert timed.bytes > tensors
+        assert timed.bytes > 256e6, timed.case.name
 
 
 @every_kernel
@@ -186,5 +189,4 @@ def test_cases_fit_the_kernel(kernel: Kernel) -> None:
         assert set(case.scalars) <= set(annotations) - shapes
         assert set(case.constants) <= {a.arg for a in arguments.kwonlyargs}
         assert set(case.own_dtypes) - {"handed_on"} <= set(annotations)
-        if case in kernel.cases.CPU:
-            assert set(case.inputs(0)) | set(case.outputs) == shapes, case.name
+        assert set(case.given) | set(case.outputs) == shapes, case.name

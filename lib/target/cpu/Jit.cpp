@@ -22,7 +22,6 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include <atomic>
@@ -68,7 +67,6 @@ static Expected<llvm::orc::JITTargetMachineBuilder> machine(StringRef cpu) {
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    llvm::CrashRecoveryContext::Enable();
   });
   auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
   if (!builder)
@@ -208,23 +206,11 @@ Expected<std::unique_ptr<CpuKernel>> CpuKernel::compile(ModuleOp module, StringR
   code->setTargetTriple((*target)->getTargetTriple());
   code->setDataLayout((*target)->createDataLayout());
 
-  std::unique_ptr<llvm::MemoryBuffer> object;
-  llvm::CrashRecoveryContext recovery;
-  bool alive = recovery.RunSafely([&] {
-    optimize(*code, **target);
-    auto compiled = llvm::orc::SimpleCompiler(**target)(*code);
-    if (compiled)
-      object = std::move(*compiled);
-    else
-      text += llvm::toString(compiled.takeError());
-  });
-  if (!alive) { // nothing of it can be trusted any more, its destructors neither
-    (void)code.release();
-    (void)context.release();
-    (void)target->release();
-    return makeError("LLVM failed to compile '" + llvm::Twine(impl->name) + "' for the CPU" + (text.empty() ? "" : ": ") + text);
-  }
-  if (!object || !text.empty())
+  optimize(*code, **target);
+  auto object = llvm::orc::SimpleCompiler(**target)(*code);
+  if (!object)
+    return object.takeError();
+  if (!text.empty())
     return makeError("LLVM failed to compile '" + llvm::Twine(impl->name) + "' for the CPU: " + text);
 
   auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(*builder)).create();
@@ -233,7 +219,7 @@ Expected<std::unique_ptr<CpuKernel>> CpuKernel::compile(ModuleOp module, StringR
   impl->jit = std::move(*jit);
   if (Error error = addLibrary(*impl->jit))
     return error;
-  if (Error error = impl->jit->addObjectFile(std::move(object)))
+  if (Error error = impl->jit->addObjectFile(std::move(*object)))
     return error;
   auto symbol = impl->jit->lookup(impl->name);
   if (!symbol)

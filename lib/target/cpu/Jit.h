@@ -18,6 +18,7 @@ class CpuKernel {
 public:
   /// Compiles the kernel `name` of a module in the pure stage; "" takes the only one. The module is left as it is. `cpu` is the name
   /// of a processor as LLVM has it, such as "x86-64-v3"; "" is this machine. Errors carry the text of the diagnostics.
+  /// (Should LLVM itself fail, it ends the process: guard the call where that matters.)
   static llvm::Expected<std::unique_ptr<CpuKernel>> compile(mlir::ModuleOp module, llvm::StringRef name = "",
                                                             llvm::StringRef cpu = "");
   ~CpuKernel();

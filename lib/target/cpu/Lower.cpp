@@ -9,6 +9,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "tile/IR/Abi.h"
 #include "tile/IR/Tile.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -480,8 +481,8 @@ void Emitter::yieldInto(ValueRange yielded, ArrayRef<std::optional<Buffer>> dest
   }
   for (size_t i : direct)
     fill(yielded[i], *destinations[i]);
-  for (auto &[copy, i] : late) {
-    const Buffer &to = *destinations[i];
+  for (auto &entry : late) {
+    const Buffer &copy = entry.first, &to = *destinations[entry.second];
     int axis = lastAxis(to.shape), lanes = lanesAlong(to.shape, axis);
     nest(to.shape, axis, lanes, [&](ArrayRef<Value> at) { write(read(copy, at, axis, lanes), to, at); });
     release(copy);
@@ -561,8 +562,8 @@ void Emitter::emit(Operation *op) {
 Window Emitter::window(const View &view, ViewType type, ValueRange indices, ArrayRef<int32_t> along, ArrayRef<int64_t> shape) {
   Window out;
   Value offset = constant(0), inside;
-  for (auto [axis, original] : llvm::enumerate(indices)) {
-    Value index = toI64(scalar(original)), size = view.sizes[axis];
+  for (size_t axis = 0; axis < indices.size(); ++axis) {
+    Value index = toI64(scalar(indices[axis])), size = view.sizes[axis];
     offset = add(offset, mul(index, view.strides[axis]));
     const int32_t *entry = llvm::find(along, int32_t(axis));
     if (entry == along.end()) {
@@ -759,14 +760,10 @@ void Emitter::emitReduce(tile::ReduceOp op) {
   TypedAttr neutral = neutralElement(region);
   SmallVector<Value> init;
   for (Value operand : op.getOperands()) {
-    Type element = tileType(operand).getElementType();
-    auto number = dyn_cast_or_null<FloatAttr>(neutral);
-    if (number && number.getType() != laneType(element)) // a 16-bit float
-      init.push_back(splat(b, loc, arith::ConstantOp::create(b, loc, b.getIntegerAttr(b.getI16Type(), number.getValue().bitcastToAPInt())), lanes));
-    else if (neutral)
-      init.push_back(splat(b, loc, arith::ConstantOp::create(b, loc, neutral), lanes));
-    else
-      init.push_back(number(b, loc, laneType(element, lanes), 0));
+    Type type = laneType(tileType(operand).getElementType(), lanes);
+    if (auto value = dyn_cast_or_null<FloatAttr>(neutral); value && !isa<FloatType>(getElementTypeOrSelf(type)))
+      neutral = b.getIntegerAttr(b.getI16Type(), value.getValue().bitcastToAPInt());
+    init.push_back(neutral ? splat(b, loc, arith::ConstantOp::create(b, loc, neutral), lanes) : number(b, loc, type, 0));
   }
   nest(shape, laneAxis, lanes, [&](ArrayRef<Value> outer) {
     Indices at(outer);

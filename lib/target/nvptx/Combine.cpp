@@ -175,105 +175,80 @@ LogicalResult Emitter::emitScan(ScanOp op) {
   // Step s joins blocks of 2^s: an element of the later block takes in the total of the earlier one, which its far end holds.
   // "Later" is the half with the bit set, or clear if reversed; the far end has all lower bits set, or clear.
   uint32_t regDone = 0, laneDone = 0, warpDone = 0; // bits of the steps so far
+  auto farEnd = [&](Value place, uint32_t mask) -> Value {
+    if (!mask)
+      return place;
+    return reverse ? arith::AndIOp::create(b, place, i32(~mask)).getResult() : arith::OrIOp::create(b, place, i32(mask)).getResult();
+  };
   for (const ScanPlan::Step &step : plan->steps) {
     uint32_t bit = 1u << step.bit;
-    auto endOf = [&](int64_t r) { return reverse ? r & ~int64_t(regDone) : r | regDone; };
-    if (step.in == In::Register) {
-      // The total is the far end of the earlier block; with lanes done before, it sits in another lane.
-      llvm::DenseMap<int64_t, Regs> totals;
-      SmallVector<Regs> next(values);
-      for (int64_t r = 0; r < count; ++r) {
-        bool later = bool(r & bit) != reverse;
-        if (!later)
-          continue;
-        int64_t source = endOf(r ^ bit);
-        Regs &total = totals[source];
-        if (total.empty()) {
-          total = values[source];
-          if (laneDone || warpDone) {
-            if (laneDone) {
-              Value from = reverse ? arith::AndIOp::create(b, lane, i32(~laneDone)).getResult() : arith::OrIOp::create(b, lane, i32(laneDone)).getResult();
-              for (Value &value : total)
-                value = shuffleFrom(value, from);
-            }
-            if (warpDone)
-              return op.emitError() << "internal error: registers above warps in a scan";
-          }
-        }
-        next[r] = combine(op.getCombine(), total, values[r]);
+    // Which register holds the total that register r takes in; -1 if r is in the earlier half.
+    auto sourceOf = [&](int64_t r) -> int64_t {
+      if (step.in == In::Register) {
+        if (bool(r & bit) == reverse)
+          return -1;
+        r ^= bit;
       }
-      values = std::move(next);
-      regDone |= bit;
-      continue;
-    }
-    Value place = step.in == In::Lane ? lane : warp;
-    Value isLater = arith::CmpIOp::create(b, reverse ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ne,
-                                          arith::AndIOp::create(b, place, i32(bit)), i32(0));
-    auto take = [&](int64_t r, const Regs &total) {
-      Regs joined = combine(op.getCombine(), total, values[r]);
-      for (size_t i = 0; i < n; ++i)
-        joined[i] = arith::SelectOp::create(b, isLater, joined[i], values[r][i]);
-      return joined;
+      return reverse ? r & ~int64_t(regDone) : r | regDone;
     };
-    if (step.in == In::Lane) {
-      // From the lane on the other side, at its block's far end.
-      Value from = arith::XOrIOp::create(b, lane, i32(bit));
-      if (laneDone)
-        from = reverse ? arith::AndIOp::create(b, from, i32(~laneDone)).getResult() : arith::OrIOp::create(b, from, i32(laneDone)).getResult();
-      llvm::DenseMap<int64_t, Regs> totals;
-      SmallVector<Regs> next(values);
-      for (int64_t r = 0; r < count; ++r) {
-        Regs &total = totals[endOf(r)];
-        if (total.empty())
-          for (Value value : values[endOf(r)])
-            total.push_back(shuffleFrom(value, from));
-        next[r] = take(r, total);
-      }
-      values = std::move(next);
-      laneDone |= bit;
-      continue;
-    }
-    // Warps: the far ends go through scratch, one value per remaining place.
-    SmallVector<int64_t> ends;
+    SmallVector<int64_t> sources;
     for (int64_t r = 0; r < count; ++r)
-      if (endOf(r) == r)
-        ends.push_back(r);
-    int64_t perWarp = int64_t(ends.size()) * 32, total = perWarp * warps;
-    Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, warp, i32(perWarp)), lane);
-    Value otherWarp = arith::XOrIOp::create(b, warp, i32(bit));
-    if (warpDone)
-      otherWarp = reverse ? arith::AndIOp::create(b, otherWarp, i32(~warpDone)).getResult() : arith::OrIOp::create(b, otherWarp, i32(warpDone)).getResult();
-    Value otherLane = lane;
-    if (laneDone)
-      otherLane = reverse ? arith::AndIOp::create(b, lane, i32(~laneDone)).getResult() : arith::OrIOp::create(b, lane, i32(laneDone)).getResult();
-    Value theirs = arith::AddIOp::create(b, arith::MulIOp::create(b, otherWarp, i32(perWarp)), otherLane);
+      if (int64_t source = sourceOf(r); source >= 0 && !llvm::is_contained(sources, source))
+        sources.push_back(source);
+    Value otherLane = step.in == In::Lane ? arith::XOrIOp::create(b, lane, i32(bit)).getResult() : lane;
+    Value otherWarp = step.in == In::Warp ? arith::XOrIOp::create(b, warp, i32(bit)).getResult() : warp;
+    otherLane = farEnd(otherLane, laneDone);
+    otherWarp = farEnd(otherWarp, warpDone);
+
     llvm::DenseMap<int64_t, Regs> totals;
-    SmallVector<Slot> buffers;
-    for (size_t i = 0; i < n; ++i) {
-      unsigned bytes = bitsOf(values[0][i].getType()) / 8;
-      int64_t begin = scratch(total * bytes);
-      buffers.push_back({i32(begin), begin, begin + total * bytes});
-      touchShared(begin, begin + total * bytes, /*write=*/true);
-      for (auto [e, r] : llvm::enumerate(ends))
-        sharedStore(sharedAddress(buffers[i].offset, mine, 0, e * 32, bytes), pack({values[r][i]}), bytes, {});
-    }
-    for (size_t i = 0; i < n; ++i)
-      touchShared(buffers[i].begin, buffers[i].end, /*write=*/false);
-    for (auto [e, r] : llvm::enumerate(ends))
+    if (step.in == In::Warp || warpDone) {
+      // Another warp's registers: through scratch, one place for each source register of each thread.
+      int64_t perWarp = int64_t(sources.size()) * 32, size = perWarp * warps;
+      Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, warp, i32(perWarp)), lane);
+      Value theirs = arith::AddIOp::create(b, arith::MulIOp::create(b, otherWarp, i32(perWarp)), otherLane);
+      SmallVector<Slot> buffers;
       for (size_t i = 0; i < n; ++i) {
-        Type element = values[0][i].getType();
-        unsigned bytes = bitsOf(element) / 8;
-        SmallVector<Value> words;
-        sharedLoad(sharedAddress(buffers[i].offset, theirs, 0, e * 32, bytes), bytes, words);
-        Regs value(1);
-        unpack(words, element, value);
-        totals[r].push_back(value.front());
+        unsigned bytes = bitsOf(values[0][i].getType()) / 8;
+        int64_t begin = scratch(size * bytes);
+        buffers.push_back({i32(begin), begin, begin + size * bytes});
+        touchShared(begin, begin + size * bytes, /*write=*/true);
+        for (auto [e, r] : llvm::enumerate(sources))
+          sharedStore(sharedAddress(buffers[i].offset, mine, 0, e * 32, bytes), pack({values[r][i]}), bytes, {});
       }
+      for (const Slot &buffer : buffers)
+        touchShared(buffer.begin, buffer.end, /*write=*/false);
+      for (auto [e, r] : llvm::enumerate(sources))
+        for (size_t i = 0; i < n; ++i) {
+          Type element = values[0][i].getType();
+          unsigned bytes = bitsOf(element) / 8;
+          SmallVector<Value> words;
+          sharedLoad(sharedAddress(buffers[i].offset, theirs, 0, e * 32, bytes), bytes, words);
+          Regs value(1);
+          unpack(words, element, value);
+          totals[r].push_back(value.front());
+        }
+    } else {
+      for (int64_t r : sources)
+        for (Value value : values[r])
+          totals[r].push_back(otherLane == lane ? value : shuffleFrom(value, otherLane));
+    }
+
+    Value isLater;
+    if (step.in != In::Register)
+      isLater = arith::CmpIOp::create(b, reverse ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ne,
+                                      arith::AndIOp::create(b, step.in == In::Lane ? lane : warp, i32(bit)), i32(0));
     SmallVector<Regs> next(values);
-    for (int64_t r = 0; r < count; ++r)
-      next[r] = take(r, totals[endOf(r)]);
+    for (int64_t r = 0; r < count; ++r) {
+      int64_t source = sourceOf(r);
+      if (source < 0)
+        continue;
+      next[r] = combine(op.getCombine(), totals[source], values[r]);
+      if (isLater)
+        for (size_t i = 0; i < n; ++i)
+          next[r][i] = arith::SelectOp::create(b, isLater, next[r][i], values[r][i]);
+    }
     values = std::move(next);
-    warpDone |= bit;
+    (step.in == In::Register ? regDone : step.in == In::Lane ? laneDone : warpDone) |= bit;
   }
 
   for (size_t i = 0; i < n; ++i) {

@@ -77,6 +77,7 @@ private:
   bool rigid(Value value);
   bool feedsOperandA(Value value, bool transposed);
   Layout dotLayout(DotOp dot);
+  Layout scanLayout(ScanOp scan);
   Layout fallback(RankedTensorType type);
   Layout homeOf(Value value);
   Layout coalescedFor(ViewType view, ArrayRef<int32_t> along, ArrayRef<int64_t> shape);
@@ -198,6 +199,38 @@ Layout Assigner::dotLayout(DotOp dot) {
   return mmaAccumulator(shape, warpsM, warpsN);
 }
 
+/// The axis of a scan stays within a thread if the other axes have work for every thread: then nothing is exchanged.
+/// Otherwise it may be spread over lanes, and over warps last.
+Layout Assigner::scanLayout(ScanOp scan) {
+  auto type = tensorOf(scan.getOperands()[0]);
+  int axis = scan.getAxis();
+  Shape shape = type.getShape().vec(), others = shape;
+  others[axis] = 1;
+  Order order;
+  for (int i = type.getRank() - 1; i >= 0; --i)
+    order.push_back(i);
+  Layout across = coalesced(others, order, std::max<int64_t>(1, 16 / (type.getElementTypeBitWidth() / 8 + 1)), warps);
+  if (axis != type.getRank() - 1 && across.isInjective()) {
+    Layout::Bases reg = across.bases(In::Register), lane = across.bases(In::Lane), warp = across.bases(In::Warp);
+    // The same places in the larger tile, and the axis in registers.
+    auto place = [&](Layout::Bases bases) {
+      Layout full(shape, {}, {}, {});
+      for (uint32_t &basis : bases)
+        basis = full.flat(across.coords(basis));
+      return bases;
+    };
+    Layout full(shape, {}, {}, {});
+    reg = place(reg);
+    for (unsigned bit = 0; bit < full.dimBits(axis); ++bit)
+      reg.push_back(1u << (full.dimShift(axis) + bit));
+    return Layout(shape, reg, place(lane), place(warp));
+  }
+  for (Value operand : scan.getOperands())
+    if (auto layout = preferred(operand); layout && planScan(*layout, axis))
+      return *layout;
+  return fallback(type);
+}
+
 std::optional<Layout> Assigner::preferred(Value value) {
   if (!tensorOf(value))
     return std::nullopt;
@@ -249,12 +282,7 @@ std::optional<Layout> Assigner::preferredOf(Operation *op, unsigned number) {
             return layout->removeDim(reduce.getAxis());
         return fallback(tensorOf(reduce.getOperands()[0])).removeDim(reduce.getAxis());
       })
-      .Case([&](ScanOp scan) -> std::optional<Layout> {
-        for (Value operand : scan.getOperands())
-          if (auto layout = preferred(operand))
-            return layout;
-        return std::nullopt;
-      })
+      .Case([&](ScanOp scan) -> std::optional<Layout> { return scanLayout(scan); })
       .Case([&](scf::ForOp loop) { return preferred(loop.getRegionIterArg(number)); })
       .Case([&](scf::WhileOp loop) { return preferred(loop.getConditionOp().getArgs()[number]); })
       .Case([&](scf::IfOp branch) -> std::optional<Layout> {
@@ -519,12 +547,14 @@ void Assigner::assign(StoreOp op) {
 }
 
 void Assigner::assignCombine(Operation *op, uint32_t axis) {
-  Layout layout = fallback(tensorOf(op->getOperand(0)));
-  for (Value operand : op->getOperands())
-    if (auto own = preferred(operand)) {
-      layout = *own;
-      break;
-    }
+  auto scan = dyn_cast<ScanOp>(op);
+  Layout layout = scan ? scanLayout(scan) : fallback(tensorOf(op->getOperand(0)));
+  if (!scan)
+    for (Value operand : op->getOperands())
+      if (auto own = preferred(operand)) {
+        layout = *own;
+        break;
+      }
   for (OpOperand &operand : op->getOpOperands())
     operand.set(demand(operand.get(), layout));
   for (Value result : op->getResults())

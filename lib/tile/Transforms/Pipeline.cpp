@@ -192,8 +192,9 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
     auto slotType = SharedType::get(type.getContext(), 1, type.getShape(), type.getElementType(), type.getLayout());
     Value current = SlotOp::create(builder, copy.getLoc(), slotType, ring, readSlot);
     ring.replaceUsesWithIf(current, [&](OpOperand &use) { return isa<LocalLoadOp, DotOp>(use.getOwner()); });
-    copy.erase();
   }
+  for (AsyncLoadOp copy : old)
+    copy.erase();
   builder.setInsertionPointAfter(newLoop);
   WaitOp::create(builder, loc, 0);
   return success();
@@ -203,12 +204,14 @@ struct PipelinePass : tile::impl::PipelineBase<PipelinePass> {
   void runOnOperation() override {
     if (!isKernel(getOperation()))
       return;
+    // Known beforehand: a pipelined loop leaves copies of its own in the block around it.
     SmallVector<Block *> blocks;
-    getOperation().walk([&](Block *block) { blocks.push_back(block); });
+    getOperation().walk([&](Block *block) {
+      if (!copiesIn(*block).empty())
+        blocks.push_back(block);
+    });
     int stages = numStages(getOperation());
     for (Block *block : blocks) {
-      if (copiesIn(*block).empty())
-        continue;
       auto loop = dyn_cast<scf::ForOp>(block->getParentOp());
       if (!loop || failed(pipeline(loop, stages)))
         waitInPlace(*block);

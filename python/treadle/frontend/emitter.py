@@ -84,8 +84,9 @@ class Emitter:
         return name
 
     def constant(self, literal: str, type_: str) -> str:
-        """An `arith.constant`."""
-        return self.shared(f"arith.constant {literal}", type_)
+        """An `arith.constant`; `true` and `false` carry no type."""
+        text = f"arith.constant {literal}"
+        return self.shared(text, type_, text if type_ == "i1" else None)
 
     def raw(self, text: str) -> None:
         """A line as it is (a label, a closing brace)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from treadle.frontend import dtypes
 from treadle.frontend.builder import Builder
-from treadle.frontend.casts import adapt
+from treadle.frontend.casts import adapt, check_dtype
 from treadle.frontend.dtypes import DType
 from treadle.frontend.values import Tile, describe, show_shape, tile_type
 
@@ -98,7 +99,8 @@ def broadcast_to(b: Builder, x: object, shape: object) -> Tile:
     target = check_shape(b, shape, "the shape")
     if not isinstance(x, Tile):
         v = b.value(x, "the operand of broadcast_to")
-        out = adapt(b, x, v.dtype, target, "the operand of broadcast_to")
+        dtype = dtypes.i32 if v.dtype is dtypes.index else v.dtype
+        out = adapt(b, x, dtype, target, "the operand of broadcast_to")
         assert isinstance(out, Tile)
         return out
     pairs = zip(x.shape[::-1], target[::-1], strict=False)
@@ -140,8 +142,6 @@ def reshape(b: Builder, x: object, shape: object) -> Tile:
 
 def full(b: Builder, shape: object, value: object, dtype: object) -> Tile:
     """td.full."""
-    from treadle.frontend.casts import check_dtype
-
     target = check_shape(b, shape, "the shape")
     element = check_dtype(b, dtype)
     if element.kind == "index":

@@ -85,7 +85,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def view(value: Any, stream: Any = None) -> View:
-    """A tensor as a DLTensor. Producers on a CUDA device make the data ready for work on the stream (as in `launch`)."""
+    """A tensor as a DLTensor. Producers on a CUDA device make the data ready for the stream, given as to `launch`."""
     if _is_numpy(value):
         return _view_numpy(value)
     if callable(getattr(value, "data_ptr", None)):

@@ -20,7 +20,7 @@ import pytest
 import treadle as td
 from treadle.errors import snippet
 
-HEADER = '''\
+HEADER = """\
 import math
 import treadle as td
 
@@ -32,7 +32,7 @@ def f(x: td.Tensor["M", "N"], y: td.Tensor["M", "N"], h: td.Tensor["M", "N", td.
     t = x[i * B : i * B + B, j * B : j * B + B]
     u = h[i * B : i * B + B, j * B : j * B + B]
     v = x[i * B : i * B + 32, j]
-'''
+"""
 _MARK = re.compile(r"( *)(\^+) (note: )?(.*)")
 _numbers = itertools.count()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _NAME = re.compile(r"%[A-Za-z0-9_]+(?:#\d+)?")
-_LOC = re.compile(r' loc\(.*\)$')
+_LOC = re.compile(r" loc\(.*\)$")
 
 
 def _split(types: str) -> list[str]:
@@ -32,6 +32,7 @@ class Checker:
 
     def run(self) -> None:
         """Raise AssertionError at the first mistake."""
+        assert not any("xindex>" in line for line in self.lines), "a tile of index"
         header, attributes, *rest = self.lines
         assert header.startswith("func.func @") and "tile.grid = affine_map" in attributes
         for name, type_ in re.findall(r"(%\w+): ([^{]+?) \{tile\.name", header):
@@ -64,7 +65,7 @@ class Checker:
         opens = line.endswith("{")
         text = _LOC.sub("", line)
         if text != line or not opens:
-            assert text != line or line.startswith("}") or line.startswith("tile.yield"), f"no location: {line}"
+            assert text != line or line.startswith(("}", "tile.yield")), f"no location: {line}"
         if text.startswith("}"):
             self.close(text)
             if opens:
@@ -108,6 +109,8 @@ class Checker:
         self.inside: list[tuple[str, str]] = []
         if op == "return":
             return []
+        if op in ("arith.constant true", "arith.constant false"):
+            return ["i1"]
         if op.startswith("arith.constant"):
             return [op.rpartition(" : ")[2]]
         if op.startswith("tile.program_id"):

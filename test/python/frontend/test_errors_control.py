@@ -11,7 +11,8 @@ CASES = {
         for k in range(n):
         ^^^^^^^^^^^^^^^^^^ note: the loop starts here
             acc = acc.to(td.bf16)
-            ^^^^^^^^^^^^^^^^^^^^^ acc changes type in the loop: it is an f32 tile [64] before and becomes a bf16 tile [64] here
+            ^^^^^^^^^^^^^^^^^^^^^ \
+acc changes type in the loop: it is an f32 tile [64] before and becomes a bf16 tile [64] here
             help: start it with the type it has in the loop, or use another name
     """,
     "carried shape changes": """

@@ -187,7 +187,9 @@ def test_carets_under_tabs_and_wide_characters(tmp_path: Path) -> None:
     file = write(tmp_path, source)
     with pytest.raises(td.KernelError) as caught:
         compile_all(file)
-    assert str(caught.value) == f'{file}:5:12: error: unknown name tt\n    5 | \tp = ("幅", tt)\n      | \t           ^^'
+    assert (
+        str(caught.value) == f'{file}:5:12: error: unknown name tt\n    5 | \tp = ("幅", tt)\n      | \t           ^^'
+    )
 
 
 def overridden(tmp_path: Path, **options: object) -> td.KernelError:

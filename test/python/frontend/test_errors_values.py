@@ -332,7 +332,8 @@ operands of reduce have different shapes: [64, 64] and [32]
     """,
     "static assertion": """
         td.static_assert(B % 128 == 0, "B must be a multiple of 128")
-        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ static assertion failed: B must be a multiple of 128
+        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ \
+static assertion failed: B must be a multiple of 128
     """,
     "string in arithmetic": """
         p = t + NAME

@@ -17,7 +17,7 @@ KERNELS = [(path.parent.name, name) for path in FILES for name in td.load_kernel
 
 def texts(folder: str, name: str) -> list[str]:
     kernel = td.load_kernels(ROOT / "kernels" / folder / "kernel.py")[name]
-    flags = [{}, {"REVERSE": True}] if "REVERSE" in kernel.constants else [{}]
+    flags: list[dict[str, object]] = [{}, {"REVERSE": True}] if "REVERSE" in kernel.constants else [{}]
     if "precision" in kernel.constants:
         flags.append({"precision": "tf32"})
     if "V" in kernel.constants:

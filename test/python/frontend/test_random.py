@@ -1,5 +1,6 @@
 """Random expression trees: whatever the front end accepts is consistent; what it rejects is a KernelError."""
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from frontend_cases import body, compile_all, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+OPT = Path(__file__).resolve().parents[3] / "build" / "bin" / "treadle-opt"
 FOLDER = Path(tempfile.mkdtemp(prefix="treadle-frontend-"))
 LEAVES = ("t", "v", "u.to(td.f32)", "a", "n", "i", "2", "0.5", "B", "td.arange(32)", "v[:, None]", "t.T", "ids[i]")
 BINARY = ("+", "-", "*", "/", "//", "%", "<", "==", "&", "@")
@@ -46,7 +48,7 @@ def statements(first: str, second: str, shape: int) -> str:
     return forms[shape]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(expressions, expressions, st.integers(0, 4))
 def test_random_programs(first: str, second: str, shape: int) -> None:
     file = write(FOLDER, body(statements(first, second, shape)))
@@ -58,3 +60,6 @@ def test_random_programs(first: str, second: str, shape: int) -> None:
     finally:
         Path(file).unlink()
     ssa_check.check(text)
+    if OPT.exists():
+        run = subprocess.run([OPT, "-"], input=text, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr

@@ -86,7 +86,8 @@ TEST_F(Args, DTypes) {
             "rms_norm: argument 'x': expected dtype bf16, found u8");
   EXPECT_EQ(complaintX(Tensor(0x10000, {8, 1024}).type(TREADLE_RT_BOOL, 8)),
             "rms_norm: argument 'x': expected dtype bf16, found bool");
-  EXPECT_EQ(complaintX(Tensor(0x10000, {8, 1024}).type(5, 64)), "rms_norm: argument 'x': expected dtype bf16, found c64");
+  EXPECT_EQ(complaintX(Tensor(0x10000, {8, 1024}).type(5, 64)),
+            "rms_norm: argument 'x': expected dtype bf16, found c64");
   x.raw.dtype_lanes = 4;
   EXPECT_EQ(complaintX(x), "rms_norm: argument 'x': expected dtype bf16, found bf16 of 4 lanes");
 }

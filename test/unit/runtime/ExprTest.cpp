@@ -1,5 +1,5 @@
-#include "Error.h"
 #include "Expr.h"
+#include "Error.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -129,7 +129,9 @@ TEST_F(Launch, UnknownDevices) {
 // The image that was loaded, or the complaint.
 std::string image(const std::string &text) {
   size_t at = text.find("cuModuleLoadDataEx ");
-  return at == std::string::npos || text.rfind("rms_norm", 0) == 0 ? text : text.substr(at + 19, text.find(' ', at + 19) - at - 19);
+  return at == std::string::npos || text.rfind("rms_norm", 0) == 0
+             ? text
+             : text.substr(at + 19, text.find(' ', at + 19) - at - 19);
 }
 
 TEST_F(Launch, ChoiceOfImage) {
@@ -155,15 +157,15 @@ TEST_F(Launch, ChoiceOfImage) {
   EXPECT_EQ(choose(plain, 2), "rms_norm: expected a device of compute capability 9.0 or later (compiled for sm_90), "
                               "found 8.0 (Fake GPU 2)");
   EXPECT_EQ(choose(family, 1), "cubin");
-  EXPECT_EQ(choose(rmsNorm, 0, false, false),
-            "rms_norm: expected a cubin or PTX to load, found neither in the bundle");
+  EXPECT_EQ(choose(rmsNorm, 0, false, false), "rms_norm: expected a cubin or PTX to load, found neither in the bundle");
   EXPECT_EQ(choose(replaced(rmsNorm, "sm_90a", "x86-64"), 0),
             "rms_norm: expected a bundle compiled for a CUDA device (arch sm_NN), found arch 'x86-64'");
 }
 
 TEST_F(Launch, PtxAfterACubinTheDriverCannotUse) {
   set("fail cubin", 209);
-  EXPECT_EQ(run(rmsNorm, 0).find("cuModuleLoadDataEx cubin device=0\ncuModuleLoadDataEx ptx device=0\ncuLaunchKernel "), 0u);
+  EXPECT_EQ(run(rmsNorm, 0).find("cuModuleLoadDataEx cubin device=0\ncuModuleLoadDataEx ptx device=0\ncuLaunchKernel "),
+            0u);
 }
 
 TEST_F(Launch, SharedMemory) {

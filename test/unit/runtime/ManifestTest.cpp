@@ -36,10 +36,12 @@ const Malformed malformed[] = {
     {"\"params\"", "\"parameters\"", "$: expected a key 'params', found none"},
     {"\"kind\": \"scalar\"", "\"kind\": \"number\"", "$.params[2].kind: expected 'tensor' or 'scalar', found 'number'"},
     {"\"name\": \"y\"", "\"name\": \"x\"", "$.params[1].name: expected names that differ, found 'x' twice"},
-    {"\"dtype\": \"bf16\"", "\"dtype\": \"f8\"", "$.params[0].dtype: expected one of f32 f16 bf16 i64 i32 i16 i8, found 'f8'"},
+    {"\"dtype\": \"bf16\"", "\"dtype\": \"f8\"",
+     "$.params[0].dtype: expected one of f32 f16 bf16 i64 i32 i16 i8, found 'f8'"},
     {"\"dtype\": \"bf16\"", "\"dtype\": \"index\"",
      "$.params[0].dtype: expected one of f32 f16 bf16 i64 i32 i16 i8, found 'index'"},
-    {"[\"M\", 1024]", "[\"M\", 10.5]", "$.params[0].shape[1]: expected an integer or a dimension's name, found the number 10.5"},
+    {"[\"M\", 1024]", "[\"M\", 10.5]",
+     "$.params[0].shape[1]: expected an integer or a dimension's name, found the number 10.5"},
     {"[\"M\", 1024]", "[\"M\", -1]", "$.params[0].shape[1]: expected an integer of at least 0, found -1"},
     {"[\"M\", 1024]", "[\"\", 1024]", "$.params[0].shape[0]: expected a non-empty string, found ''"},
     {"[\"M\", 1024]", "\"M\"", "$.params[0].shape: expected an array, found 'M'"},
@@ -47,19 +49,22 @@ const Malformed malformed[] = {
     {"[null, 1]", "[null, \"1\"]", "$.params[0].strides[1]: expected an integer or null, found '1'"},
     {"\"align\": 16", "\"align\": 12", "$.params[0].align: expected a power of two, found 12"},
     {"\"align\": 16", "\"align\": 0", "$.params[0].align: expected a power of two, found 0"},
-    {"\"access\": \"read\"", "\"access\": \"r\"", "$.params[0].access: expected 'read', 'write' or 'readwrite', found 'r'"},
+    {"\"access\": \"read\"", "\"access\": \"r\"",
+     "$.params[0].access: expected 'read', 'write' or 'readwrite', found 'r'"},
     {"1e-06", "\"small\"", "$.params[2].default: expected a number, found 'small'"},
     {"1e-06", "1e300", "$.params[2].default: expected a number that f32 can hold, found 1e+300"},
     {"\"dtype\": \"f32\"", "\"dtype\": \"i32\"", "$.params[2].default: expected an integer (i32), found 1e-06"},
     {"\"entry\": \"rms_norm\", ", "", "$.launches[0]: expected a key 'entry', found none"},
     {"[\"ceildiv\", \"M\", 4]", "[\"ceildiv\", \"K\", 4]",
      "$.launches[0].grid[0][1]: expected the name of a dimension of a tensor parameter, found 'K'"},
-    {"[[\"ceildiv\", \"M\", 4], 1, 1]", "[1, 1, 1, 1]", "$.launches[0].grid: expected an array of 1 to 3, found an array of 4"},
+    {"[[\"ceildiv\", \"M\", 4], 1, 1]", "[1, 1, 1, 1]",
+     "$.launches[0].grid: expected an array of 1 to 3, found an array of 4"},
     {"[[\"ceildiv\", \"M\", 4], 1, 1]", "[]", "$.launches[0].grid: expected an array of 1 to 3, found an empty array"},
     {"[128, 1, 1]", "[0, 1, 1]", "$.launches[0].block[0]: expected an integer from 1 to 1024, found 0"},
     {"[128, 1, 1]", "[128, 16, 1]", "$.launches[0].block: expected at most 1024 threads in a block, found 2048"},
     {"[128, 1, 1]", "128", "$.launches[0].block: expected an array, found 128"},
-    {"\"shared_bytes\": 0", "\"shared_bytes\": -4", "$.launches[0].shared_bytes: expected an integer from 0 to 2147483647, found -4"},
+    {"\"shared_bytes\": 0", "\"shared_bytes\": -4",
+     "$.launches[0].shared_bytes: expected an integer from 0 to 2147483647, found -4"},
     {"{\"pointer\": \"x\"}", "{\"pointer\": \"eps\"}",
      "$.launches[0].args[0].pointer: expected the name of a tensor parameter, found 'eps'"},
     {"{\"scalar\": \"eps\"}", "{\"scalar\": \"x\"}",
@@ -83,7 +88,8 @@ TEST(Manifest, MalformedOnesNameTheFault) {
 }
 
 TEST(Manifest, NotJson) {
-  for (const char *text : {"", "{", "{\"format\": 1,}", "nothing", "{\"format\": 1} x", "\xff\xfe", "\"\xc3\x28\"", "[[[["})
+  for (const char *text :
+       {"", "{", "{\"format\": 1,}", "nothing", "{\"format\": 1} x", "\xff\xfe", "\"\xc3\x28\"", "[[[["})
     EXPECT_EQ(openComplaint(text).find("manifest: $: expected JSON, found a parse error"), 0u) << openComplaint(text);
 }
 

@@ -138,7 +138,10 @@ int cuCtxSynchronize(void) {
   return 0;
 }
 int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
-  int cubin = !memcmp(image, "\x7f" "ELF", 4);
+  int cubin = !memcmp(image,
+                      "\x7f"
+                      "ELF",
+                      4);
   long code = get(cubin ? "fail cubin" : "fail ptx", 0);
   char line[128];
   snprintf(line, sizeof line, "cuModuleLoadDataEx %s device=%d", cubin ? "cubin" : "ptx",
@@ -176,13 +179,14 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
                    unsigned shared, void *stream, void **params, void **extra) {
   ENTER("cuLaunchKernel");
   char line[1024];
-  int size = snprintf(line, sizeof line, "cuLaunchKernel %s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%#llx device=%d",
-                      ((struct function *)function)->name, gx, gy, gz, bx, by, bz, shared,
-                      (unsigned long long)(uintptr_t)stream, (int)((uintptr_t)current[depth - 1] - 0x1000));
+  int size =
+      snprintf(line, sizeof line, "cuLaunchKernel %s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%#llx device=%d",
+               ((struct function *)function)->name, gx, gy, gz, bx, by, bz, shared,
+               (unsigned long long)(uintptr_t)stream, (int)((uintptr_t)current[depth - 1] - 0x1000));
   long count = get("params", 0);
   for (long i = 0; i < count && size < 900; ++i)
-    size += snprintf(line + size, sizeof line - (size_t)size, "%s%#llx", i ? "," : " params=",
-                     (unsigned long long)*(uint64_t *)params[i]);
+    size += snprintf(line + size, sizeof line - (size_t)size, "%s%#llx",
+                     i ? "," : " params=", (unsigned long long)*(uint64_t *)params[i]);
   note(line);
   return extra ? 1 : 0;
 }
