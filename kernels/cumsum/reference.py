@@ -5,8 +5,8 @@ Math      cumsum_time: y[b, t, d] = Σ_{u ≤ t} x[b, u, d];   cumsum_rows: y[m,
 Shapes    cumsum_time: x, y [B, T, D];   cumsum_rows: x, y [M, N]
 Dtypes    float64 throughout; the kernels take bf16, f16, f32 and sum in f32
 Units     T, N in elements; the sum includes the element itself
-Source    Dakkak, Li, Gelado, Xiong, Hwu: Accelerating Reduction and Scan Using Tensor Core Units, 2018, arXiv:1811.09736
-          (the blocked scan); the definition here is the plain sum
+Source    Dakkak, Li, Gelado, Xiong, Hwu: Accelerating Reduction and Scan Using Tensor Core Units, 2018,
+          arXiv:1811.09736 (the blocked scan); the definition here is the plain sum
 """
 
 import numpy as np

@@ -13,8 +13,8 @@ DECAYS = (0.0, 1e-3, 0.5, 8.0, 40.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Lightning(Case):
-    """`slopes` are dealt to the heads in turn. `split` runs the tokens before and from it in two launches, the state handed
-    on between them; the result must be that of one."""
+    """`slopes` are dealt to the heads in turn. `split` runs the tokens before and from it in two launches, the
+    state handed on between them; the result must be that of one."""
 
     B: int = 2
     H: int = 5
@@ -61,7 +61,12 @@ class Lightning(Case):
     @property
     def given(self) -> Mapping[str, tuple[int, ...]]:
         tokens = (self.B, self.T, self.H)
-        shapes: dict[str, tuple[int, ...]] = {"q": (*tokens, self.K), "k": (*tokens, self.K), "v": (*tokens, self.V), "slope": (self.H,)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "q": (*tokens, self.K),
+            "k": (*tokens, self.K),
+            "v": (*tokens, self.V),
+            "slope": (self.H,),
+        }
         return shapes | ({"s0": self.state} if self.initial else {})
 
     def inputs(self, seed: int = 0) -> dict[str, Array]:
@@ -100,7 +105,7 @@ def published_slopes(H: int) -> tuple[float, ...]:
 
 
 def _fla(q: Any, k: Any, v: Any, slope: Any, s0: Any = None, *, scale: float) -> dict[str, Any]:
-    from fla.ops.simple_gla import chunk_simple_gla
+    from fla.ops.simple_gla import chunk_simple_gla  # type: ignore[import-not-found]
 
     o, s1 = chunk_simple_gla(
         q=q, k=k, v=v, g_gamma=-slope, scale=scale, initial_state=s0, output_final_state=s0 is not None
@@ -109,7 +114,8 @@ def _fla(q: Any, k: Any, v: Any, slope: Any, s0: Any = None, *, scale: float) ->
 
 
 def _timed(case: Lightning) -> Timed:
-    steps = 4.0 * case.B * case.T * case.H * case.K * case.V  # the recurrence itself: k_tᵀ v_t into the state, and q_t S_t
+    # The recurrence itself: k_tᵀ v_t into the state, and q_t S_t.
+    steps = 4.0 * case.B * case.T * case.H * case.K * case.V
     return Timed(case=case, flops=steps, peer=Peer(name="fla chunk_simple_gla", call=_fla))
 
 

@@ -4,8 +4,8 @@ Math      S_t = e^(−slope_h) · S_{t−1} + k_tᵀ v_t,   o_t = scale · q_t S
           equivalently o_t = scale · (e^(−slope_h (t+1)) q_t s0 + Σ_{u ≤ t} e^(−slope_h (t−u)) (q_t · k_u) v_u)
 Shapes    q, k [B, T, H, K]; v, o [B, T, H, V]; slope [H]; s0, s1 [B, H, K, V]
 Dtypes    float64 throughout; the kernel takes q, k, v in bf16, f16 or f32, slope and the states in f32, and sums in f32
-Units     slope ≥ 0 is minus the natural log of the decay of one token; scale multiplies the scores and the reading of the
-          state alike and is 1 in the paper; the state includes token t; T in tokens; no denominator
+Units     slope ≥ 0 is minus the natural log of the decay of one token; scale multiplies the scores and the reading
+          of the state alike and is 1 in the paper; the state includes token t; T in tokens; no denominator
 Source    Qin et al.: Lightning Attention-2, 2024, arXiv:2401.04658; slope is an input here because published
           definitions of it differ
 """

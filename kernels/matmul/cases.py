@@ -9,7 +9,8 @@ from treadle.testing import Case, Constants, Peer, Timed
 
 @dataclass(frozen=True, kw_only=True)
 class Matmul(Case):
-    """`precision` is that of the products of f32 inputs. `packed` takes rows as long as they are, aligned to nothing."""
+    """`precision` is that of the products of f32 inputs. `packed` takes rows as long as they are, aligned to
+    nothing."""
 
     M: int
     N: int

@@ -2,8 +2,8 @@
 
 Math      c[m, n] = Σ_k a[m, k] · b[k, n]
 Shapes    a [M, K]; b [K, N]; c [M, N]
-Dtypes    float64 throughout; the kernel takes bf16, f16, f32 and sums in f32; of f32 inputs the products are exact to f32
-          (`ieee`), nearly so (`tf32x3`), or of inputs rounded to tf32
+Dtypes    float64 throughout; the kernel takes bf16, f16, f32 and sums in f32; of f32 inputs the products are exact
+          to f32 (`ieee`), nearly so (`tf32x3`), or of inputs rounded to tf32
 Units     no scale, nothing added
 Source    the definition of the matrix product; no paper
 """

@@ -66,7 +66,12 @@ def _timed(case: RMSNorm) -> Timed:
 
 
 CPU: list[Case] = [
-    *(RMSNorm(dtype=dtype, M=M, D=D, gate=gate) for dtype in DTYPES for M, D in ((1, 64), (5, 65)) for gate in (False, True)),
+    *(
+        RMSNorm(dtype=dtype, M=M, D=D, gate=gate)
+        for dtype in DTYPES
+        for M, D in ((1, 64), (5, 65))
+        for gate in (False, True)
+    ),
     *(RMSNorm(dtype=dtype, M=7, D=64, spread=1e-3) for dtype in DTYPES),
     RMSNorm(dtype="f32", M=3, D=1),
 ]

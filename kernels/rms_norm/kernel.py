@@ -7,8 +7,8 @@ dtypes: f32, f16 or bf16, all tensors alike; sums and the result before rounding
 Constants: D is the row length; R, a power of two, is the rows of a block. R = 0 takes as many as make 4096 elements, at
 most 16, which is 32 a thread with 4 warps; above D = 4096 use 8 to 16 warps.
 
-Source: Zhang & Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467. The gate is that of Mamba-2's and
-Lightning Attention's output norm.
+Source: Zhang & Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467; the gate as in
+reference.py.
 """
 # ruff: noqa: F821
 

@@ -18,9 +18,9 @@ std::string compiler::pipelineTo(Phase phase, const Arch &arch) {
   case Phase::Scheduled:
     return "func.func(tile-assign-layouts,tile-pipeline),canonicalize,cse";
   case Phase::GPU:
-    return ("tile-lower-to-gpu{chip=" + Twine(arch.chip) + "},canonicalize,cse").str();
+    return ("tile-lower-to-gpu{chip=" + Twine(arch.chip) + "},cse").str();
   case Phase::LLVM:
-    return "treadle-lower-math,convert-scf-to-cf,treadle-lower-to-llvm,convert-nvvm-to-llvm,canonicalize,cse";
+    return "treadle-lower-math,convert-scf-to-cf,treadle-lower-to-llvm,convert-nvvm-to-llvm,cse";
   case Phase::LLVMIR:
     return "ensure-debug-info-scope-on-llvm-func{emission-kind=DebugDirectivesOnly}";
   }

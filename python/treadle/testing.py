@@ -1,12 +1,12 @@
 """Error bounds, cases and references of kernels: one definition for tests, docs, benchmarks and users.
 
-A kernel's folder holds `reference.py` (the definition, in float64) and `cases.py` (what to run it on). This module holds
-what they share and needs nothing but NumPy: the error metric with its bounds, rounding to the storage types, the `Case`
-that `cases.py` derives from, and `check`, which runs one case through any runner and compares it.
+A kernel's folder holds `reference.py` (the definition, in float64) and `cases.py` (what to run it on). This module
+holds what they share and needs nothing but NumPy: the error metric with its bounds, rounding to the storage types,
+the `Case` that `cases.py` derives from, and `check`, which runs one case through any runner and compares it.
 
 Arrays are in *storage* form wherever a kernel sees them: `f32`, `f16` and the integers as NumPy has them, `bf16` as its
-`uint16` bit patterns, which nothing else is: `.view(ml_dtypes.bfloat16)` makes them an array of numbers. `pack` and `unpack`
-convert.
+`uint16` bit patterns, which nothing else is: `.view(ml_dtypes.bfloat16)` makes them an array of numbers. `pack` and
+`unpack` convert.
 """
 
 from __future__ import annotations
@@ -67,7 +67,15 @@ def accepts(relative: float, absolute: float, tolerance: float) -> bool:
 # ---------------------------------------------------------------------------------------------------------------------
 
 _STORAGE: Mapping[str, Any] = MappingProxyType(
-    {"f32": np.float32, "f16": np.float16, "bf16": np.uint16, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8}
+    {
+        "f32": np.float32,
+        "f16": np.float16,
+        "bf16": np.uint16,
+        "i64": np.int64,
+        "i32": np.int32,
+        "i16": np.int16,
+        "i8": np.int8,
+    }
 )
 
 
@@ -131,10 +139,11 @@ def poisoned(shape: Sequence[int], dtype: str, align: int = 1) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kernel, compiled one way, on one set of sizes. `cases.py` derives a class per kernel and fills the properties.
+    """One kernel, compiled one way, on one set of sizes. `cases.py` derives a class per kernel and fills the
+    properties.
 
-    A tensor in `inputs` or `outputs` is a parameter of the kernel by that name, of type `dtype` unless `own_dtypes` says
-    otherwise. Two cases with equal `variant` run the same compiled artefact.
+    A tensor in `inputs` or `outputs` is a parameter of the kernel by that name, of type `dtype` unless `own_dtypes`
+    says otherwise. Two cases with equal `variant` run the same compiled artefact.
     """
 
     dtype: str = "bf16"
@@ -271,7 +280,8 @@ class Timed:
 
 
 class Runner(Protocol):
-    """Runs one launch on arrays in storage form; scalars are Python floats. Writes outputs in place or returns new ones."""
+    """Runs one launch on arrays in storage form; scalars are Python floats. Writes outputs in place or returns new
+    ones."""
 
     def __call__(
         self, kernel: str, constants: Constants, dtype: str, present: tuple[str, ...], arrays: Mapping[str, Any], /
@@ -342,7 +352,9 @@ def load(name: str, folder: Path | None = None) -> Kernel:
     root = (folder or kernels_folder()) / name
     if not (root / "cases.py").exists():
         raise ValueError(f"no kernel {name!r} in {root.parent}; there are {', '.join(kernel_names(root.parent))}")
-    modules = {part: load_module(f"treadle_kernels.{name}.{part}", root / f"{part}.py") for part in ("reference", "cases")}
+    modules = {
+        part: load_module(f"treadle_kernels.{name}.{part}", root / f"{part}.py") for part in ("reference", "cases")
+    }
     return Kernel(name, root, modules["reference"], modules["cases"])
 
 

@@ -2,13 +2,14 @@
 
     PYTHONPATH=python TREADLE_LIB_DIR=... python test/gpu/check.py ARTEFACTS --out REPORT --commit HASH
 
-ARTEFACTS comes from `compile_artifacts.py`. Every case runs on fresh random inputs into outputs that hold NaN between guard
-bands, ten times, and is compared with the float64 definition; results must agree bit for bit between runs. A kernel with
-all cases right is then timed at its timed shapes, which are compared too, beside its peer and beside the time a copy takes for
-as many bytes, in the same process. Writes REPORT.md and REPORT.json.
+ARTEFACTS comes from `compile_artifacts.py`. Every case runs on fresh random inputs into outputs that hold NaN
+between guard bands, ten times, and is compared with the float64 definition; results must agree bit for bit between
+runs. A kernel with all cases right is then timed at its timed shapes, which are compared too, beside its peer and
+beside the time a copy takes for as many bytes, in the same process. Writes REPORT.md and REPORT.json.
 
-Under compute-sanitizer: `PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer python test/gpu/check.py … --sanitizer-cases`,
-which runs the smallest case of every artefact once, on tensors of exact size.
+Under compute-sanitizer, the smallest case of every artefact once, on tensors of exact size:
+
+    PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer python test/gpu/check.py ARTEFACTS --sanitizer-cases
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class Index:
 
 
 class Guarded:
-    """A tensor of NaN, rows padded to the alignment the kernel asks for, between two bands that must stay as they are."""
+    """A tensor of NaN, rows padded to the alignment the kernel asks for, between two bands that must stay as they
+    are."""
 
     def __init__(self, shape: tuple[int, ...], dtype: str, align: int, guard: int, device: str) -> None:
         element = torch.empty((), dtype=TORCH[dtype]).element_size()
@@ -307,7 +309,8 @@ class Clock:
         return Time(median(samples), deciles[0], deciles[-1])
 
     def _on_gpu(self, call: Callable[[], Any]) -> list[float]:
-        marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(SAMPLES)]
+        event: Callable[..., Any] = torch.cuda.Event
+        marks = [(event(enable_timing=True), event(enable_timing=True)) for _ in range(SAMPLES)]
         for start, stop in marks:
             self._flush.fill_(1)
             start.record()
@@ -368,7 +371,9 @@ def time_peer(timed: Timed, run: Run, clock: Clock, timing: Timing) -> None:
     timing.theirs = clock(lambda: call(**arguments))
 
 
-def time_shape(index: Index, timed: Timed, seed: int, device: str, clock: Clock, bandwidth: float) -> tuple[Timing | None, list[Checked]]:
+def time_shape(
+    index: Index, timed: Timed, seed: int, device: str, clock: Clock, bandwidth: float
+) -> tuple[Timing | None, list[Checked]]:
     """Check a timed shape, then time it if it is right."""
     checked: list[Checked] = []
     try:
@@ -392,7 +397,7 @@ def time_shape(index: Index, timed: Timed, seed: int, device: str, clock: Clock,
 
 def environment(index: Index, commit: str, device: str) -> dict[str, str]:
     found = {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit,
         "arch": index.arch,
         "torch": torch.__version__,
@@ -406,10 +411,17 @@ def environment(index: Index, commit: str, device: str) -> dict[str, str]:
     return found
 
 
+COLUMNS = [
+    *("case", "ms", "GB/s", "TFLOP/s", "floor, ms", "floor / ours"),
+    *("peer", "peer, ms", "peer / ours", "error", "peer's error"),
+]
+
+
 def markdown(where: Mapping[str, str], bandwidth: float, checked: list[Checked], timings: list[Timing]) -> str:
     failed = [record for record in checked if not record.ok]
     lines = [
-        f"{where['gpu']}, driver {where['driver']}, {where['arch']}, torch {where['torch']}, commit {where['commit']}, {where['date']}.",
+        f"{where['gpu']}, driver {where['driver']}, {where['arch']}, torch {where['torch']}, "
+        f"commit {where['commit']}, {where['date']}.",
         "",
         f"{len(checked)} outputs compared with float64, {len(failed)} failed.",
     ]
@@ -418,11 +430,11 @@ def markdown(where: Mapping[str, str], bandwidth: float, checked: list[Checked],
     if timings:
         lines += [
             "",
-            f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} TB/s; "
-            "*floor* is its time for the bytes that must move.",
+            f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} TB/s, "
+            "bytes read and written; *floor* is its time for the bytes that must move.",
             "",
-            "| case | ms | GB/s | TFLOP/s | floor, ms | floor / ours | peer | peer, ms | peer / ours | error | peer's error |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            "| " + " | ".join(COLUMNS) + " |",
+            "| --- " * len(COLUMNS) + "|",
         ]
         lines += [_row(timing) for timing in timings]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,5 @@
-"""Compile every kernel for every GPU case and timed shape, on a machine with the compiler, for `check.py` on one with a GPU.
+"""Compile every kernel for every GPU case and timed shape: on a machine with the compiler, for `check.py` on one
+with a GPU.
 
     python test/gpu/compile_artifacts.py build/gpu --arch sm_90a
 
@@ -59,13 +60,19 @@ def jobs(folders: list[str]) -> Iterator[Job]:
 def compile_job(job: Job, arch: str, out: Path) -> str | None:
     """Compile one artefact; what went wrong, if anything did."""
     try:
-        import treadle
+        import treadle as td
 
         source = load_module(f"treadle_kernels.{job.folder}.kernel", kernels_folder() / job.folder / "kernel.py")
         target = out / job.path
         target.mkdir(parents=True, exist_ok=True)
-        treadle.compile(
-            getattr(source, job.kernel), constants=job.constants, dtype=job.dtype, present=job.present, arch=arch, out=target
+        compiler: Any = td
+        compiler.compile(
+            getattr(source, job.kernel),
+            constants=job.constants,
+            dtype=job.dtype,
+            present=job.present,
+            arch=arch,
+            out=target,
         )
     except Exception:  # a fault of one artefact is reported beside the others
         return traceback.format_exc()

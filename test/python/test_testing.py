@@ -27,7 +27,9 @@ def runner(kernel: Kernel, case: Case, spoil: Callable[[dict[str, Any]], None] =
     """Evaluates the definition, rounds it, and spoils the outputs."""
 
     def run(name: str, constants: Any, dtype: str, present: Any, arrays: Any) -> None:
-        given = {n: testing.unpack(a, case.dtype_of(n)) for n, a in arrays.items() if n not in ("y", "c", "o", "s1", "eps")}
+        given = {
+            n: testing.unpack(a, case.dtype_of(n)) for n, a in arrays.items() if n not in ("y", "c", "o", "s1", "eps")
+        }
         for output, result in getattr(kernel.reference, name)(**given, **case.parameters).items():
             if output in arrays:
                 arrays[output][...] = testing.pack(result, case.dtype_of(output))
@@ -69,7 +71,9 @@ def test_bf16_rounds_as_ml_dtypes_does(values: list[float]) -> None:
     x = np.array(values, np.float32)
     expected = x.astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(testing.round_to(x, "bf16"), expected.astype(np.float64))
-    np.testing.assert_array_equal(testing.pack(x, "bf16").view(ml_dtypes.bfloat16).astype(np.float64), expected.astype(np.float64))
+    np.testing.assert_array_equal(
+        testing.pack(x, "bf16").view(ml_dtypes.bfloat16).astype(np.float64), expected.astype(np.float64)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16", "f32"])

@@ -1,8 +1,8 @@
 """The chunk form of five mixers, as the program of one block, in the primitives of `tiles` and nothing else.
 
 Each function is what a derived kernel must come down to: one block owns a batch element, a head and a tile of the value
-axis, walks the chunks of C tokens and carries the state in registers. Lengths need not divide: loads fill with zero, and
-where zero is not neutral the text says what is. All exponents are ≤ 0 by construction.
+axis, walks the chunks of C tokens and carries the state in registers. Lengths need not divide: loads fill with
+zero, and where zero is not neutral the text says what is. All exponents are ≤ 0 by construction.
 """
 
 from __future__ import annotations
@@ -45,9 +45,23 @@ SUB = 16
 
 
 def constant_decay(
-    q: View, k: View, v: View, slope: View, S0: View, o: View, S1: View, *, b: int, h: int, e: int, C: int, K: int, V: int
+    q: View,
+    k: View,
+    v: View,
+    slope: View,
+    S0: View,
+    o: View,
+    S1: View,
+    *,
+    b: int,
+    h: int,
+    e: int,
+    C: int,
+    K: int,
+    V: int,
 ) -> None:
-    """Scalar decay e^{−s} per head: P1 with b_r = −(r + 1) s. The weights do not depend on the chunk, only its length does."""
+    """Scalar decay e^{−s} per head: P1 with b_r = −(r + 1) s. The weights do not depend on the chunk, only its
+    length does."""
     T = dim(q, 1)
     s = load(slope, [h], [], [])
     S = load(S0, [b, h, 0, e], [2, 3], [K, V])
@@ -94,8 +108,8 @@ def vector_decay(
 ) -> None:
     """P2: a log-decay per token and key channel.
 
-    Scores between sub-blocks take as reference the sum at the first row of the query's sub-block, so that both factors are
-    ≤ 1; inside a sub-block the weight of every (query, key, channel) is formed by itself.
+    Scores between sub-blocks take as reference the sum at the first row of the query's sub-block, so that both
+    factors are ≤ 1; inside a sub-block the weight of every (query, key, channel) is formed by itself.
     """
     T = dim(q, 1)
     S = load(S0, [b, h, 0, e], [2, 3], [K, V])
@@ -124,9 +138,9 @@ def lightnet(
 ) -> None:  # fmt: skip
     """The key is its own gate: weights e^{k_j − z_i} with z the running log-sum-exp of k.
 
-    The decay between two tokens telescopes to e^{z_u − z_i}, so no cumulative decay is formed; the reference of a sub-block is
-    z just before it. Rows past the end load k = NEVER, which leaves every sum as it is. The state is normalised to z of the
-    chunk's end; before the first token z is −∞ and the state 0.
+    The decay between two tokens telescopes to e^{z_u − z_i}, so no cumulative decay is formed; the reference of a
+    sub-block is z just before it. Rows past the end load k = NEVER, which leaves every sum as it is. The state is
+    normalised to z of the chunk's end; before the first token z is −∞ and the state 0.
     """
     T = dim(q, 1)
     S = load(S0, [b, h, 0, e], [2, 3], [K, V])
@@ -159,8 +173,9 @@ def element_wise(
     q: View, k: View, v: View, S0: View, Z0: View, mu0: View, y: View, S1: View, Z1: View, mu1: View,
     *, b: int, d: int, C: int, D: int, P: int,
 ) -> None:  # fmt: skip
-    """Every channel by itself: a prefix scan of (μ, S_0 … S_P, Z_0 … Z_P), whose combine rescales both sides to the smaller μ
-    as an online softmax does. A token alone is (k², kⁿ v, kⁿ). A row past the end has a huge μ, so its weight is 0."""
+    """Every channel by itself: a prefix scan of (μ, S_0 … S_P, Z_0 … Z_P), whose combine rescales both sides to the
+    smaller μ as an online softmax does. A token alone is (k², kⁿ v, kⁿ). A row past the end has a huge μ, so its
+    weight is 0."""
     T = dim(q, 1)
     N = range(P + 1)
     state = (
@@ -191,8 +206,9 @@ def based(
     q: View, k: View, v: View, S0: View, n0: View, o: View, S1: View, n1: View,
     *, b: int, h: int, e: int, C: int, K: int, V: int,
 ) -> None:  # fmt: skip
-    """φ(q)·φ(k) is the polynomial 1 + s + s²/2 of s = q·k: inside the chunk it is taken of the scores, and only the state holds
-    features, of degree 0, 1 and 2 in the views' rows 0, 1 … K and K + 1 …. φ(0) is not 0: the count needs the true length.
+    """φ(q)·φ(k) is the polynomial 1 + s + s²/2 of s = q·k: inside the chunk it is taken of the scores, and only the
+    state holds features, of degree 0, 1 and 2 in the views' rows 0, 1 … K and K + 1 …. φ(0) is not 0: the count
+    needs the true length.
     """
     T = dim(q, 1)
     half = math.sqrt(0.5)

@@ -53,8 +53,11 @@ class Sketch:
         """The recurrence, in float64."""
         return self.definition(**{name: np.asarray(array, np.float64) for name, array in arrays.items()})
 
-    def draw(self, T: int, rng: np.random.Generator, *, decay: float = 0.1, spread: float = 1.0, state: bool = True) -> Arrays:
-        """Random inputs. `decay` scales the log-decays, `spread` the keys; without `state` the sequence starts afresh."""
+    def draw(
+        self, T: int, rng: np.random.Generator, *, decay: float = 0.1, spread: float = 1.0, state: bool = True
+    ) -> Arrays:
+        """Random inputs. `decay` scales the log-decays, `spread` the keys; without `state` the sequence starts
+        afresh."""
         if self.orders:
             arrays = {name: rng.standard_normal((B, T, D)) for name in "qkv"}
         else:

@@ -1,7 +1,7 @@
 """The mixers one token at a time, in float64: what the sketches are compared with.
 
-Arrays are q, k [B, T, H, K], v [B, T, H, V], states [B, H, ...]; element-wise attention has q, k, v [B, T, D]. Every function
-takes and returns its states by name, so that a sequence may be cut anywhere.
+Arrays are q, k [B, T, H, K], v [B, T, H, V], states [B, H, ...]; element-wise attention has q, k, v [B, T, D].
+Every function takes and returns its states by name, so that a sequence may be cut anywhere.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def vector_decay(q: Array, k: Array, v: Array, g: Array, S: Array) -> Results:
 
 
 def lightnet(q: Array, k: Array, v: Array, S: Array, z: Array) -> Results:
-    """z_t = log(e^{z_{t−1}} + e^{k_t}), S_t = diag(e^{z_{t−1} − z_t}) S_{t−1} + (e^{k_t − z_t})ᵀ v_t, o_t = q_t S_t; z [B, H, K],
-    −∞ at the start of a sequence."""
+    """z_t = log(e^{z_{t−1}} + e^{k_t}), S_t = diag(e^{z_{t−1} − z_t}) S_{t−1} + (e^{k_t − z_t})ᵀ v_t, o_t = q_t
+    S_t; z [B, H, K], −∞ at the start of a sequence."""
     o = np.empty(v.shape)
     for t in range(q.shape[1]):
         new = np.logaddexp(z, k[:, t])
@@ -48,7 +48,8 @@ def lightnet(q: Array, k: Array, v: Array, S: Array, z: Array) -> Results:
 
 
 def element_wise(q: Array, k: Array, v: Array, S: Array, Z: Array, mu: Array) -> Results:
-    """y = Σ_n p_n qⁿ S_n / Σ_n p_n qⁿ Z_n with S_n = Σ w kⁿ v, Z_n = Σ w kⁿ, w = e^{μ − k²}, μ = min k² so far, p_n = 2ⁿ/n!.
+    """y = Σ_n p_n qⁿ S_n / Σ_n p_n qⁿ Z_n with S_n = Σ w kⁿ v, Z_n = Σ w kⁿ, w = e^{μ − k²}, μ = min k² so far, p_n
+    = 2ⁿ/n!.
 
     S, Z [B, P + 1, D]; mu [B, D], +∞ at the start."""
     powers = np.arange(S.shape[1])[:, None]

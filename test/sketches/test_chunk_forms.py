@@ -1,4 +1,5 @@
-"""Every chunk form equals its recurrence: in float64 to rounding, and in float32 where a wrong stabiliser would show."""
+"""Every chunk form equals its recurrence: in float64 to rounding, and in float32 where a wrong stabiliser would
+show."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ every_sketch = pytest.mark.parametrize("sketch", SKETCHES, ids=lambda s: s.name)
 
 
 def error(result: Array, reference: Array) -> float:
-    same = np.where(result == reference, 0.0, result - reference)  # ±∞ against itself
-    return float(np.sqrt(np.mean(same**2)) / (np.sqrt(np.mean(np.where(np.isfinite(reference), reference, 0.0) ** 2)) + 1e-8))
+    difference = np.where(result == reference, 0.0, result - reference)  # ±∞ against itself
+    size = np.sqrt(np.mean(np.where(np.isfinite(reference), reference, 0.0) ** 2))
+    return float(np.sqrt(np.mean(difference**2)) / (size + 1e-8))
 
 
 def agree(sketch: Sketch, arrays: Arrays, dtype: Any, bound: float) -> None:
@@ -38,7 +40,8 @@ def agree(sketch: Sketch, arrays: Arrays, dtype: Any, bound: float) -> None:
 @pytest.mark.parametrize("T", LENGTHS)
 @pytest.mark.parametrize("state", [False, True], ids=["fresh", "state"])
 def test_every_length(sketch: Sketch, T: int, state: bool) -> None:
-    """One token, one less and one more than a chunk, lengths that divide by nothing, with and without an initial state."""
+    """One token, one less and one more than a chunk, lengths that divide by nothing, with and without an initial
+    state."""
     arrays = sketch.draw(T, np.random.default_rng(T), state=state)
     agree(sketch, arrays, np.float64, EXACT)
     agree(sketch, arrays, np.float32, SINGLE)
@@ -84,7 +87,9 @@ def test_lightnet_constant_keys_average() -> None:
     arrays = sketch.draw(70, np.random.default_rng(5), state=False)
     arrays["k"][:] = 3.0
     mean = np.cumsum(arrays["v"], 1) / np.arange(1, 71)[:, None, None]
-    np.testing.assert_allclose(sketch.run(arrays)["o"], arrays["q"].sum(-1, keepdims=True) * mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        sketch.run(arrays)["o"], arrays["q"].sum(-1, keepdims=True) * mean, rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("highest_order", [0, 2, 4, 6])

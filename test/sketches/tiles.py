@@ -1,8 +1,9 @@
 """The tile primitives a sketch may use, as NumPy.
 
 One function per op of the `tile` dialect, with its rules: shapes are powers of two, operands of an elementwise op have
-equal shapes, out-of-bounds elements read as `other` and are not written. A tile shows no array, so a sketch has no way round
-the primitives; every use is recorded. `scan` and `reduce` combine in tree order, so a combine that is not associative fails.
+equal shapes, out-of-bounds elements read as `other` and are not written. A tile shows no array, so a sketch has no
+way round the primitives; every use is recorded. `scan` and `reduce` combine in tree order, so a combine that is not
+associative fails.
 
 A Python `for` over `range` is unrolled at compile time; `loop` is a loop of the program (`scf.for`).
 """
@@ -20,12 +21,12 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-TILE_OPS = (
-    "dim load store iota splat expand_dims broadcast transpose reshape dot reduce scan extract".split()
+PRIMITIVES = (
+    *("dim", "load", "store", "iota", "splat", "expand_dims", "broadcast", "transpose", "reshape", "extract"),
+    *("dot", "reduce", "scan"),
+    *("constant", "add", "sub", "mul", "div", "neg", "exp", "log", "min", "max", "compare", "select", "cast"),
+    "for",
 )
-ELEMENTWISE = "constant add sub mul div neg exp log min max compare select cast".split()
-CONTROL = ["for"]
-PRIMITIVES = (*TILE_OPS, *ELEMENTWISE, *CONTROL)
 
 _records: list[Counter[str]] = []
 
@@ -274,7 +275,8 @@ def scan(tiles: Sequence[Tile], axis: int, combine: Combine, reverse: bool = Fal
     while step < n:
         later = combine(*(_cut(x, axis, 0, n - step) for x in parts), *(_cut(x, axis, step, n) for x in parts))
         parts = tuple(
-            Tile(np.concatenate([_cut(x, axis, 0, step)._array, y._array], axis)) for x, y in zip(parts, later, strict=True)
+            Tile(np.concatenate([_cut(x, axis, 0, step)._array, y._array], axis))
+            for x, y in zip(parts, later, strict=True)
         )
         step *= 2
     return tuple(_made(np.flip(x._array, axis) if reverse else x._array) for x in parts)

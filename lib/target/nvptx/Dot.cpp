@@ -23,7 +23,7 @@ struct Operand {
 } // namespace
 
 LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
-  auto typeA = cast<RankedTensorType>(op.getA().getType()), typeC = cast<RankedTensorType>(op.getResult().getType());
+  auto typeA = cast<RankedTensorType>(op.getA().getType());
   auto typeB = cast<RankedTensorType>(op.getB().getType());
   Type element = typeA.getElementType();
   bool wide = element.isF32();
@@ -34,16 +34,19 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
     return op.emitError() << "a product of " << element << " on tensor cores needs at least " << stepK << " along the summed axis, found " << k;
 
   std::optional<Fetcher> fetchA, fetchB;
-  auto operand = [&](Value value, RankedTensorType type, std::optional<Fetcher> &fetcher) {
+  auto operand = [&](Value value, std::optional<Fetcher> &fetcher) {
     if (auto it = registers.find(value); it != registers.end())
       return Operand{&it->second, {}};
+    // A transposition names the same registers; the fetch follows the names that they have in shared memory.
+    while (auto transpose = value.getDefiningOp<TransposeOp>())
+      value = transpose.getOperand();
     auto load = value.getDefiningOp<LocalLoadOp>();
     Slot slot = slotOf(load.getSource());
     touchShared(slot.begin, slot.end, /*write=*/false);
-    fetcher.emplace(*this, layoutOf(type), layoutOf(load.getSource().getType()), element, slot);
+    fetcher.emplace(*this, layoutOf(cast<RankedTensorType>(value.getType())), layoutOf(load.getSource().getType()), element, slot);
     return Operand{nullptr, [&fetcher](unsigned reg) { return fetcher->get(reg); }};
   };
-  Operand a = operand(op.getA(), typeA, fetchA), bOperand = operand(op.getB(), typeB, fetchB);
+  Operand a = operand(op.getA(), fetchA), bOperand = operand(op.getB(), fetchB);
 
   Regs acc = regs(op.getC());
   int64_t stepsK = k / stepK;

@@ -320,6 +320,8 @@ LogicalResult Emitter::emit(Operation *op) {
         return success();
       })
       .Case<ExpandDimsOp, TransposeOp, ReshapeOp>([&](auto same) {
+        if (!registers.count(same.getOperand())) // a fragment that its product fetches
+          return success();
         // The layout was carried along: the same registers under another name.
         Layout from = layoutOf(cast<RankedTensorType>(same.getOperand().getType())), to = layoutOf(cast<RankedTensorType>(same.getResult().getType()));
         Regs source = regs(same.getOperand());

@@ -201,10 +201,17 @@ void Emitter::storeShared(ArrayRef<Value> values, const Layout &layout, const La
   }
 }
 
+/// Only products of its block read the value, perhaps transposed.
+static bool onlyFeedsProducts(Operation *op, Block *block) {
+  return llvm::all_of(op->getUsers(), [&](Operation *user) {
+    return user->getBlock() == block && (isa<DotOp>(user) || (isa<TransposeOp>(user) && onlyFeedsProducts(user, block)));
+  });
+}
+
 LogicalResult Emitter::emitLocalLoad(LocalLoadOp op) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
-  // A fragment that only products of this block read is fetched there, step by step, to keep few registers alive.
-  if (llvm::all_of(op->getUsers(), [&](Operation *user) { return isa<DotOp>(user) && user->getBlock() == op->getBlock(); }))
+  // Such a fragment is fetched by the product, step by step, to keep few registers alive.
+  if (onlyFeedsProducts(op, op->getBlock()))
     return success();
   Slot slot = slotOf(op.getSource());
   touchShared(slot.begin, slot.end, /*write=*/false);
@@ -249,8 +256,7 @@ LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
   // Through scratch: rows that ldmatrix can read if the target is a fragment, else the tile with the fewest conflicts.
   Type element = from.getElementType();
   unsigned bytes = bitsOf(element) / 8;
-  SharedConversion exchange = planSharedConversion(source, target, bytes);
-  Layout shared = exchange.shared;
+  std::optional<Layout> shared;
   if (source.rank() == 2 && bytes == 2)
     for (Order order : {Order{1, 0}, Order{0, 1}}) {
       Layout candidate = sharedSwizzled(source.shape(), order, bytes, 128);
@@ -260,11 +266,13 @@ LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
         break;
       }
     }
+  if (!shared)
+    shared = planSharedConversion(source, target, bytes).shared;
   int64_t size = source.numElements() * bytes, begin = scratch((size + 1023) / 1024 * 1024);
   Slot slot{i32(begin), begin, begin + size};
   touchShared(slot.begin, slot.end, /*write=*/true);
-  storeShared(values, source, shared, slot.offset);
+  storeShared(values, source, *shared, slot.offset);
   touchShared(slot.begin, slot.end, /*write=*/false);
-  bind(op.getResult(), Fetcher(*this, target, shared, element, slot).all());
+  bind(op.getResult(), Fetcher(*this, target, *shared, element, slot).all());
   return success();
 }

@@ -137,6 +137,8 @@ def _extremum(it: Interpreter, op: str, args: list[object], kwargs: dict[str, ob
         raise it.b.error(f"{op} takes two or more numbers")
     result = items[0]
     for item in items:
+        if not isinstance(item, (Value, int, float)):
+            raise it.b.not_a_value(item, f"an operand of {op}")
         if isinstance(item, Tile):
             hint = f"use td.{op}imum for elements, .{op}(axis) for a reduction"
             raise it.b.error(f"{op} of {describe(item)}", hint)

@@ -29,7 +29,7 @@ def dot(b: Builder, a: object, c: object, acc: object = None, precision: object 
         hint = "transpose b with b.T" if k == n else "transpose a with a.T" if m == k2 else None
         raise b.error(f"dot operands do not agree: a is {show_shape(left.shape)}, b is {show_shape(right.shape)}", hint)
     if precision not in PRECISIONS:
-        raise b.error(f"precision of dot is {precision!r}", 'it is "ieee", "tf32" or "tf32x3"')
+        raise b.error(f"precision of dot is {describe(precision)}", 'it is "ieee", "tf32" or "tf32x3"')
     out = tile_type((m, n), dtypes.f32)
     start = _accumulator(b, acc, (m, n))
     mode = f" precision {precision}" if left.dtype is dtypes.f32 and precision != "ieee" else ""

@@ -113,16 +113,20 @@ def transpose(b: Builder, x: object, perm: object = None) -> Tile:
     """td.transpose and `.T`: by default the last two axes change places."""
     t = b.tile(x, "the operand of transpose")
     rank = len(t.shape)
+    is_tuple_of_ints = isinstance(perm, tuple) and all(isinstance(p, int) for p in perm)
     if perm is None:
         if rank < 2:
             raise b.error(
                 f"transpose of {describe(t)}: it has one axis only", "add an axis with x[:, None] or x[None, :]"
             )
         order = (*range(rank - 2), rank - 1, rank - 2)
-    elif isinstance(perm, tuple) and all(isinstance(p, int) for p in perm) and sorted(perm) == list(range(rank)):
+    elif is_tuple_of_ints and isinstance(perm, tuple) and sorted(perm) == list(range(rank)):
         order = perm
     else:
-        raise b.error(f"{perm!r} is not a permutation of the axes of {describe(t)}", f"use 0 to {rank - 1} once each")
+        raise b.error(
+            f"{perm if is_tuple_of_ints else describe(perm)} is not a permutation of the axes of {describe(t)}",
+            f"use 0 to {rank - 1} once each",
+        )
     if order == tuple(range(rank)):
         return t
     return _shaped(b, f"transpose {t.name}, {list(order)}", t, tuple(t.shape[p] for p in order))

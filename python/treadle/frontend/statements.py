@@ -59,7 +59,7 @@ def _augmented(it: Interpreter, node: ast.AugAssign) -> None:
 def assign(it: Interpreter, target: ast.expr, value: object, node: ast.stmt) -> None:
     """Bind `value` to a target."""
     if isinstance(target, ast.Name):
-        if isinstance(it.scope.names.get(target.id), TensorRef) and not isinstance(value, TensorRef):
+        if isinstance(it.scope.names.get(target.id), TensorRef):
             raise it.b.error(f"assignment to tensor {target.id}", f"store to it with {target.id}[...] = value", target)
         it.scope.bind(target.id, value, node)
     elif isinstance(target, (ast.Tuple, ast.List)):

@@ -94,7 +94,7 @@ CASES = {
     """,
     "dot precision": """
         p = td.dot(t, t, precision="fp8")
-            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ precision of dot is 'fp8'
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ precision of dot is the string 'fp8'
             help: it is "ieee", "tf32" or "tf32x3"
     """,
     "store shape": """

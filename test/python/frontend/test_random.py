@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 import ssa_check
 import treadle as td
 from frontend_cases import body, compile_all, write
@@ -48,7 +49,8 @@ def statements(first: str, second: str, shape: int) -> str:
     return forms[shape]
 
 
-@settings(max_examples=250, deadline=None)
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+@settings(max_examples=250, deadline=None, database=None)
 @given(expressions, expressions, st.integers(0, 4))
 def test_random_programs(first: str, second: str, shape: int) -> None:
     file = write(FOLDER, body(statements(first, second, shape)))

@@ -303,3 +303,36 @@ def f(x: td.Tensor["M", "D"], y: td.Tensor["M", 6, td.f32], z: td.Tensor["M", "M
     text = kernel.to_mlir({"num_warps": 2}, fast_math=True)
     assert "tile.num_warps = 2 : i32, tile.num_stages = 2 : i32, tile.fast_math, " in text
     assert '%n: i32 {tile.name = "n", tile.default = 3 : i32}' in text
+
+
+def test_string_annotations_and_nested_control_flow(tmp_path: Path) -> None:
+    source = """\
+from __future__ import annotations
+import treadle as td
+@td.kernel
+def f(x: td.Tensor["M", "N"], y: td.Tensor["M"], s: td.Optional[td.Tensor["M"]] = None, *, B: td.Const = 64):
+    M, N = x.shape
+    (i,) = td.grid(td.cdiv(M, B))
+    acc = td.zeros((B,), td.f32)
+    m = 0.0
+    for k in range(0, N, 32):
+        t = x[i * B : (i + 1) * B, k : k + 32].to(td.f32)
+        if k > 64:
+            u = t.sum(1)
+            acc += u
+        elif s is not None and k > 3:
+            acc = acc * 2
+        for q in range(3):
+            w = acc * 2
+            acc = w
+    for k in range(4):
+        w = acc + 1.0
+        for z in td.static_range(2):
+            acc = w * z
+    y[i * B : (i + 1) * B] = acc.to(y.dtype)
+"""
+    kernel = td.load_kernels(write(tmp_path, source))["f"]
+    for present in ((), ("s",)):
+        text = kernel.to_mlir(present=present)
+        ssa_check.check(text)
+        assert ("%s: !tile.view" in text) is bool(present)
