@@ -430,8 +430,8 @@ def markdown(where: Mapping[str, str], bandwidth: float, checked: list[Checked],
     if timings:
         lines += [
             "",
-            f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} TB/s, "
-            "bytes read and written; *floor* is its time for the bytes that must move.",
+            f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} "
+            "TB/s, bytes read and written; *floor* is its time for the bytes that must move.",
             "",
             "| " + " | ".join(COLUMNS) + " |",
             "| --- " * len(COLUMNS) + "|",
