@@ -3,6 +3,7 @@
 #include "capi/treadle.h"
 
 #include "compiler/Compiler.h"
+#include "compiler/Ptxas.h"
 #include "compiler/Version.h"
 #include "target/cpu/Jit.h"
 
@@ -44,6 +45,13 @@ static treadle_result *run(const char *json, llvm::function_ref<Result(const Opt
   Result result;
   result.messages.push_back({Message::Error, "", 0, 0, llvm::toString(options.takeError()), {}});
   return finish(std::move(result));
+}
+
+size_t treadle_find_ptxas(char *path, size_t size) {
+  std::string found = findPtxas();
+  if (size)
+    snprintf(path, size, "%s", found.c_str());
+  return found.size();
 }
 
 treadle_result *treadle_compile(const char *mlir, size_t len, const char *options_json) {

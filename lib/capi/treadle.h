@@ -37,6 +37,9 @@ TREADLE_API const char *treadle_version(void);
 /* Differs between any two builds of the compiler that could produce different code: for the keys of caches. */
 TREADLE_API const char *treadle_build_id(void);
 
+/* The path of the ptxas that would be used, "" for none, in a buffer of `size` bytes; its length. */
+TREADLE_API size_t treadle_find_ptxas(char *path, size_t size);
+
 /* ---- Compiling for a GPU ---- */
 
 typedef struct treadle_result treadle_result;
@@ -64,7 +67,7 @@ TREADLE_API int treadle_result_ok(const treadle_result *result);
 TREADLE_API const char *treadle_result_diagnostics(const treadle_result *result);
 
 /* "text": the program at the phase asked for. With "ptx": "ptx"; "cubin" (where ptxas was found); "manifest" and "header"
- * (when the text had kernels of the tile dialect). NULL when there is no such artifact. One 0 byte follows. */
+ * (when the text had kernels of the tile dialect) and "mlir" (the text itself, when it was at phase "tile"). NULL when there is no such artifact. One 0 byte follows. */
 TREADLE_API const char *treadle_result_artifact(const treadle_result *result, const char *name, size_t *len);
 
 /* A JSON object: milliseconds by phase. */

@@ -248,7 +248,12 @@ private:
     }
     if (manifest.empty())
       return true; // the program came without kernels of the tile dialect: nobody knows its arguments
-    finishManifest(manifest, describe(arch.chip), ptx, assembled);
+    std::string name = describe(arch.chip);
+    finishManifest(manifest, name, ptx, assembled);
+    if (options.from == Phase::Tile) {
+      (*manifest.getObject("files"))["mlir"] = name + ".mlir";
+      result.artifacts["mlir"] = text;
+    }
     result.artifacts["manifest"] = printManifest(manifest);
     result.artifacts["header"] = printHeader(manifest, assembled ? StringRef(assembled->cubin) : StringRef(), ptx);
     return true;

@@ -32,7 +32,8 @@ llvm::Expected<Options> parseOptions(llvm::StringRef json);
 struct Result {
   bool ok = false;
   Messages messages;
-  /// `text` (the program at the phase asked for), and with PTX: `ptx`, `cubin`, `manifest`, `header`.
+  /// `text` (the program at the phase asked for), and with PTX: `ptx`, `cubin`, `manifest`,
+  /// `header`, and `mlir`, the text compiled.
   std::map<std::string, std::string> artifacts;
   std::vector<std::pair<std::string, double>> milliseconds; ///< by phase
 };

@@ -187,13 +187,13 @@ void compiler::addSharedBytes(ModuleOp module, Object &manifest) {
 void compiler::beginManifest(Object &manifest, StringRef name, StringRef arch) {
   manifest["format"] = 1;
   manifest["compiler"] = versionText;
-  manifest["name"] = name;
-  manifest["arch"] = arch;
+  manifest["name"] = name.str(); // a StringRef would be borrowed
+  manifest["arch"] = arch.str();
 }
 
 void compiler::finishManifest(Object &manifest, StringRef name, StringRef ptx,
                               const std::optional<Assembled> &assembled) {
-  manifest["ptx_version"] = ptx.substr(ptx.find(".version ")).drop_front(9).split('\n').first.trim();
+  manifest["ptx_version"] = ptx.substr(ptx.find(".version ")).drop_front(9).split('\n').first.trim().str();
   auto hash = llvm::SHA256::hash(llvm::arrayRefFromStringRef(ptx));
   manifest["hash"] = llvm::toHex(hash, /*LowerCase=*/true);
   Object files{{"ptx", (name + ".ptx").str()}, {"header", (name + ".h").str()}};

@@ -12,8 +12,9 @@
 `treadle.language` documents every function a kernel can use.
 """
 
+from treadle.compiler import CompiledKernel, compile
 from treadle.errors import CompileError, InternalError, KernelError, LaunchError, TreadleError
 from treadle.language import *  # noqa: F403
 from treadle.language import __all__ as _language
 
-__all__ = ["CompileError", "InternalError", "KernelError", "LaunchError", "TreadleError", *_language]
+__all__ = ["CompileError", "CompiledKernel", "InternalError", "KernelError", "LaunchError", "TreadleError", "compile", *_language]

@@ -126,7 +126,7 @@ struct Writer {
   }
   Value log1p(Value x) {
     Value u = add(x, f(1)), less = sub(u, f(1));
-    Value y = div(mul(log(u), x), less);
+    Value y = mul(log(u), div(x, less));
     y = pick(eq(u, f(1)), x, y);
     return pick(eq(x, f(std::numeric_limits<double>::infinity())), x, y);
   }

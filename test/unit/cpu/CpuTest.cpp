@@ -462,8 +462,8 @@ func.func @reduce(%vx: !tile.view<)mlir" + tile + R"mlir(xf32> {tile.name = "x",
     %tie = arith.andi %eq, %lt : i1
     %first = arith.ori %gt, %tie : i1
     %v = arith.select %first, %a, %b : f32
-    %vi = arith.select %first, %ai, %bi : i32
-    tile.yield %v, %vi : f32, i32 } : (tensor<)mlir" + tile + "xf32>, tensor<" + tile + "xi32>) -> (tensor<" + row + "xf32>, tensor<" + row + R"mlir(xi32>)
+    %w = arith.select %first, %ai, %bi : i32
+    tile.yield %v, %w : f32, i32 } : (tensor<)mlir" + tile + "xf32>, tensor<" + tile + "xi32>) -> (tensor<" + row + "xf32>, tensor<" + row + R"mlir(xi32>)
   tile.store %s, %vs[%c0] along [0] : tensor<)mlir" + row + R"mlir(xf32>, !tile.view<?xf32>
   tile.store %m, %vm[%c0] along [0] : tensor<)mlir" + row + R"mlir(xf32>, !tile.view<?xf32>
   tile.store %k, %vi[%c0] along [0] : tensor<)mlir" + row + R"mlir(xi32>, !tile.view<?xi32>
@@ -472,8 +472,9 @@ func.func @reduce(%vx: !tile.view<)mlir" + tile + R"mlir(xf32> {tile.name = "x",
 }
 
 TEST(CpuReduce, SumAndArgmax) {
-  for (auto [M, N] : {std::pair{32, 64}, {64, 1}, {1, 64}, {8, 4}, {2, 128}, {1, 1}, {16, 16}})
+  for (auto shape : {std::pair{32, 64}, {64, 1}, {1, 64}, {8, 4}, {2, 128}, {1, 1}, {16, 16}})
     for (int axis : {0, 1}) {
+      int M = shape.first, N = shape.second;
       auto x = randoms(M * N);
       for (float &v : x)
         v = std::round(v * 20); // ties
