@@ -58,7 +58,8 @@ treadle_result *treadle_compile(const char *mlir, size_t len, const char *option
   return run(options_json, [&](const Options &options) { return compile(llvm::StringRef(mlir, len), options); });
 }
 
-treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json, treadle_cpu_kernel **kernel) {
+treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json,
+                                    treadle_cpu_kernel **kernel) {
   std::unique_ptr<treadle::CpuKernel> compiled;
   treadle_result *result = run(options_json, [&](const Options &options) {
     return compileForCpu(llvm::StringRef(mlir, len), options, compiled);

@@ -62,12 +62,13 @@ TREADLE_API treadle_result *treadle_compile(const char *mlir, size_t len, const 
 
 TREADLE_API int treadle_result_ok(const treadle_result *result);
 
-/* A JSON array of {"severity", "file", "line", "column", "message", "notes"}; severity is "error", "warning", "remark" or
- * "note"; file is "" and line 0 where there is no place. Warnings are here also when all went well. */
+/* A JSON array of {"severity", "file", "line", "column", "message", "notes"}; severity is "error", "warning", "remark"
+ * or "note"; file is "" and line 0 where there is no place. Warnings are here also when all went well. */
 TREADLE_API const char *treadle_result_diagnostics(const treadle_result *result);
 
-/* "text": the program at the phase asked for. With "ptx": "ptx"; "cubin" (where ptxas was found); "manifest" and "header"
- * (when the text had kernels of the tile dialect) and "mlir" (the text itself, when it was at phase "tile"). NULL when there is no such artifact. One 0 byte follows. */
+/* "text": the program at the phase asked for. With "ptx": "ptx"; "cubin" (where ptxas was found); "manifest" and
+ * "header" (when the text had kernels of the tile dialect) and "mlir" (the text itself, when it was at phase "tile").
+ * NULL when there is no such artifact. One 0 byte follows. */
 TREADLE_API const char *treadle_result_artifact(const treadle_result *result, const char *name, size_t *len);
 
 /* A JSON object: milliseconds by phase. */
@@ -80,14 +81,15 @@ TREADLE_API void treadle_result_free(treadle_result *result);
 typedef struct treadle_cpu_kernel treadle_cpu_kernel;
 
 /* Compiles a program of one kernel, in phase "tile", for this machine. The result has the artifact "manifest" (arch
- * "cpu"), from which libtreadle_rt prepares launches. *kernel is NULL when the result is not ok. Of the options, "name",
- * "file", "fast_math", "dtype" and "constants" matter. */
+ * "cpu"), from which libtreadle_rt prepares launches. *kernel is NULL when the result is not ok. Of the options,
+ * "name", "file", "fast_math", "dtype" and "constants" matter. */
 TREADLE_API treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json,
                                                 treadle_cpu_kernel **kernel);
 
-/* Runs every block of the grid and returns when all are done. params[j] points to the value of the entry's j-th parameter:
- * what treadle_rt_launch_params gives. threads 0: one per core. Several threads may launch at once. */
-TREADLE_API void treadle_cpu_launch(const treadle_cpu_kernel *kernel, const int64_t grid[3], void **params, int threads);
+/* Runs every block of the grid and returns when all are done. params[j] points to the value of the entry's j-th
+ * parameter: what treadle_rt_launch_params gives. threads 0: one per core. Several threads may launch at once. */
+TREADLE_API void treadle_cpu_launch(const treadle_cpu_kernel *kernel, const int64_t grid[3], void **params,
+                                    int threads);
 
 TREADLE_API void treadle_cpu_free(treadle_cpu_kernel *kernel);
 

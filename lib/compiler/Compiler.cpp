@@ -29,8 +29,8 @@ using namespace treadle::compiler;
 //===-- contexts -----------------------------------------------------------===//
 
 namespace {
-/// Contexts with every dialect loaded. Making one costs more than a small kernel, so they are kept for the next compile;
-/// what a context interns is never freed, so it is not kept for ever.
+/// Contexts with every dialect loaded. Making one costs more than a small kernel, so they are kept for the next
+/// compile; what a context interns is never freed, so it is not kept for ever.
 class Contexts {
 public:
   struct Entry {
@@ -243,7 +243,8 @@ private:
       assembled = assemble(ptxas, ptx, arch.chip, result.messages);
       if (!assembled)
         return false;
-      result.milliseconds.emplace_back("ptxas", std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+      result.milliseconds.emplace_back("ptxas",
+                                       std::chrono::duration<double, std::milli>(Clock::now() - before).count());
       result.artifacts["cubin"] = assembled->cubin;
     }
     if (manifest.empty())
@@ -272,8 +273,8 @@ private:
 
 //===-- crashes ------------------------------------------------------------===//
 
-/// What a crash leaves behind: the program before the phase that crashed, and the command that crashes again. Returns the
-/// file's name.
+/// What a crash leaves behind: the program before the phase that crashed, and the command that crashes again. Returns
+/// the file's name.
 static std::string writeReproducer(StringRef text, const Options &options, Phase crashed) {
   Options again = options;
   again.locations = true;
@@ -328,9 +329,9 @@ Result compiler::compile(StringRef text, const Options &options) {
   Result result = runJob(
       job, [&] { job->run(); },
       [&](std::string reason) {
-        Message message = failure(job->current == Phase::PTX
-                                      ? "code generation failed: " + reason
-                                      : "the compiler crashed in phase '" + nameOf(job->current).str() + "': " + reason);
+        Message message = failure(job->current == Phase::PTX ? "code generation failed: " + reason
+                                                             : "the compiler crashed in phase '" +
+                                                                   nameOf(job->current).str() + "': " + reason);
         std::string path = writeReproducer(text, options, job->current);
         if (!path.empty())
           message.notes.push_back({Message::Note, "", 0, 0, "a reproducer was written to " + path, {}});

@@ -14,16 +14,16 @@ class CpuKernel;
 namespace treadle::compiler {
 
 struct Options {
-  std::string name;                   ///< of the bundle; default: the first kernel's
-  std::string file = "kernel.mlir";   ///< what the text is called in messages
+  std::string name;                 ///< of the bundle; default: the first kernel's
+  std::string file = "kernel.mlir"; ///< what the text is called in messages
   std::string arch = "sm_90a";
   Phase from = Phase::Tile, emit = Phase::PTX;
-  bool ptxas = true;                  ///< make a cubin where `ptxas` is found
-  bool fastMath = false;              ///< every kernel is `tile.fast_math`
-  bool locations = false;             ///< MLIR text is printed with its locations
-  std::string dumpDir;                ///< if not empty: the text of every phase is written here
-  std::string dtype;                  ///< for the manifest
-  llvm::json::Object constants;       ///< for the manifest
+  bool ptxas = true;            ///< make a cubin where `ptxas` is found
+  bool fastMath = false;        ///< every kernel is `tile.fast_math`
+  bool locations = false;       ///< MLIR text is printed with its locations
+  std::string dumpDir;          ///< if not empty: the text of every phase is written here
+  std::string dtype;            ///< for the manifest
+  llvm::json::Object constants; ///< for the manifest
 };
 
 /// Reads options from JSON; an error names the key.
@@ -41,8 +41,8 @@ struct Result {
 /// Compiles. Never ends the process: what LLVM cannot compile is an error, and leaves a reproducer.
 Result compile(llvm::StringRef text, const Options &options);
 
-/// Compiles the only kernel of a program in phase `tile` for this machine. The artifacts are `manifest` alone; `kernel` is
-/// set when all went well.
+/// Compiles the only kernel of a program in phase `tile` for this machine. The artifacts are `manifest` alone; `kernel`
+/// is set when all went well.
 Result compileForCpu(llvm::StringRef text, const Options &options, std::unique_ptr<CpuKernel> &kernel);
 
 } // namespace treadle::compiler

@@ -8,8 +8,8 @@
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
-#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -48,15 +48,16 @@ static std::unique_ptr<TargetMachine> createMachine(const Arch &arch) {
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
     useShortPointers();
+    if (cl::Option *option = cl::getRegisteredOptions().lookup("disable-lsr"))
+      static_cast<cl::opt<bool> *>(option)->setValue(true);
   });
   Triple triple("nvptx64-nvidia-cuda");
   std::string error;
   const Target *target = TargetRegistry::lookupTarget(triple, error);
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Fast;
-  return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, arch.chip, arch.feature(), options,
-                                                                    Reloc::PIC_, std::nullopt,
-                                                                    CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<TargetMachine>(target->createTargetMachine(
+      triple, arch.chip, arch.feature(), options, Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
 }
 
 PTXEmitter::PTXEmitter(const Arch &arch, Messages &messages)
@@ -94,8 +95,12 @@ bool PTXEmitter::parse(StringRef text, StringRef file) {
   module = parseAssembly(MemoryBufferRef(text, file), error, *context);
   if (module)
     return finish();
-  messages.push_back({Message::Error, file.str(), unsigned(std::max(1, error.getLineNo())),
-                         unsigned(std::max(0, error.getColumnNo()) + 1), error.getMessage().str(), {}});
+  messages.push_back({Message::Error,
+                      file.str(),
+                      unsigned(std::max(1, error.getLineNo())),
+                      unsigned(std::max(0, error.getColumnNo()) + 1),
+                      error.getMessage().str(),
+                      {}});
   return false;
 }
 

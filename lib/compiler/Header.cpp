@@ -14,7 +14,11 @@ using json::Value;
 
 namespace {
 StringRef cType(StringRef dtype) {
-  return dtype == "f32" ? "float" : dtype == "i32" ? "int32_t" : dtype == "i16" ? "int16_t" : dtype == "i8" ? "int8_t" : "int64_t";
+  return dtype == "f32"   ? "float"
+         : dtype == "i32" ? "int32_t"
+         : dtype == "i16" ? "int16_t"
+         : dtype == "i8"  ? "int8_t"
+                          : "int64_t";
 }
 
 std::string strideName(StringRef tensor, int64_t axis) { return (tensor + "_stride" + Twine(axis)).str(); }
@@ -36,7 +40,8 @@ std::string expression(const Value &value, StringRef prefix) {
 class Printer {
 public:
   Printer(const Object &manifest, StringRef cubin, StringRef ptx)
-      : manifest(manifest), name(*manifest.getString("name")), image(cubin.empty() ? ptx : cubin), isPtx(cubin.empty()) {
+      : manifest(manifest), name(*manifest.getString("name")), image(cubin.empty() ? ptx : cubin),
+        isPtx(cubin.empty()) {
     for (const Value &param : *manifest.getArray("params"))
       params[*param.getAsObject()->getString("name")] = param.getAsObject();
   }
@@ -101,9 +106,12 @@ private:
     std::string guard = "TREADLE_" + name.upper() + "_H";
     out << "/* " << name << ".h - written by treadlec " << *manifest.getString("compiler") << " for "
         << *manifest.getString("arch") << "; do not edit.\n *\n"
-        << " * " << name << "_launch() puts the kernel on a stream of the current context. Compile with the CUDA toolkit's\n"
-        << " * cuda.h (12.0 or later) and link with -lcuda. The image is embedded: no other file is needed. Any thread may call.\n"
-        << " */\n#ifndef " << guard << "\n#define " << guard << "\n\n#include <cuda.h>\n#include <stddef.h>\n#include <stdint.h>\n\n";
+        << " * " << name
+        << "_launch() puts the kernel on a stream of the current context. Compile with the CUDA toolkit's\n"
+        << " * cuda.h (12.0 or later) and link with -lcuda. The image is embedded: no other file is needed. Any thread "
+           "may call.\n"
+        << " */\n#ifndef " << guard << "\n#define " << guard
+        << "\n\n#include <cuda.h>\n#include <stddef.h>\n#include <stdint.h>\n\n";
   }
 
   void embed() {
@@ -150,7 +158,8 @@ private:
 
   void launch() {
     std::vector<Parameter> list = parameters();
-    out << "/* Puts the work on `stream` and returns; 0 is success, else a CUresult. Sizes and strides are not checked.\n";
+    out << "/* Puts the work on `stream` and returns; 0 is success, else a CUresult. Sizes and strides are not "
+           "checked.\n";
     for (const Parameter &p : list)
       out << " *   " << p.name << ": " << p.comment << "\n";
     out << " */\nstatic inline int " << name << "_launch(CUstream stream";
@@ -200,8 +209,8 @@ private:
           << ", kernel, device);\n      if (status != CUDA_SUCCESS)\n        return (int)status;\n    }\n";
     out << "    if (grid0 != 0 && grid1 != 0 && grid2 != 0) {\n"
         << "      status = cuLaunchKernel((CUfunction)kernel, (unsigned)grid0, (unsigned)grid1, (unsigned)grid2, "
-        << *block[0].getAsInteger() << ", " << *block[1].getAsInteger() << ", " << *block[2].getAsInteger() << ", " << shared
-        << ", stream, " << (arguments.empty() ? "NULL" : "args") << ", NULL);\n"
+        << *block[0].getAsInteger() << ", " << *block[1].getAsInteger() << ", " << *block[2].getAsInteger() << ", "
+        << shared << ", stream, " << (arguments.empty() ? "NULL" : "args") << ", NULL);\n"
         << "      if (status != CUDA_SUCCESS)\n        return (int)status;\n    }\n  }\n";
   }
 

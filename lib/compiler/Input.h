@@ -12,8 +12,8 @@ constexpr unsigned maxNesting = 200;
 /// Affine expressions are parsed and simplified recursively, operator by operator.
 constexpr size_t maxAffineBytes = 4096;
 
-/// MLIR's parser recurses for every bracket: text that could exhaust the stack, that is too large, or that is no text at
-/// all, is refused here. Nothing when the text may be parsed.
+/// MLIR's parser recurses for every bracket: text that could exhaust the stack, that is too large, or that is no text
+/// at all, is refused here. Nothing when the text may be parsed.
 std::optional<Message> checkInput(llvm::StringRef text, llvm::StringRef file);
 
 } // namespace treadle::compiler

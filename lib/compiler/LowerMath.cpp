@@ -1,16 +1,15 @@
 //===-- LowerMath.cpp - functions the chip has no instruction for ----------===//
 //
-// `math` on scalars and vectors, as arithmetic that NVPTX selects. Relative error in f32 (`exp2` itself, the hardware's,
-// has 2^-22), and what an op with `afn` (fast math) becomes instead:
+// `math` on scalars and vectors, as arithmetic that NVPTX selects. Relative error in f32 (`exp2` itself, the
+// hardware's, has 2^-22), and what an op with `afn` (fast math) becomes instead:
 //
 //   exp              3e-7   ex2(x log2 e) with the rounding of the product put back      afn: ex2(x log2 e)
 //   log, log2        2e-7   exponent and a polynomial of the mantissa in [2/3, 4/3]      afn: lg2.approx
 //   log10, log1p     3e-7   through log                                                  afn: log10 lg2.approx
 //   sin, cos, tan    3e-7   three-term reduction, for |x| < 1e5                          afn: sin.approx, cos.approx
-//   tanh             3e-7   upstream's rational function                                 afn: 1 - 2 / (1 + ex2(2 x log2 e))
-//   rsqrt            1e-7   rsqrt.approx
-//   erf, erfc, atan, asin, acos, cbrt, expm1    upstream's polynomials
-//   sinh, cosh, asinh, acosh, atanh, powf       upstream's expansions, through the above
+//   tanh             3e-7   upstream's rational function                                 afn: 1 - 2 / (1 + ex2(2 x log2
+//   e)) rsqrt            1e-7   rsqrt.approx erf, erfc, atan, asin, acos, cbrt, expm1    upstream's polynomials sinh,
+//   cosh, asinh, acosh, atanh, powf       upstream's expansions, through the above
 //
 // f16 and bf16 are computed in f32. There is no f64.
 //
@@ -149,8 +148,7 @@ Value log10(Arithmetic m, Value x, bool fast) {
 Value log1p(Arithmetic m, Value x, bool fast) {
   Value u = m.add(x, m.c(1));
   Value lost = m.div(m.sub(x, m.sub(u, m.c(1))), u);
-  Value finite = m.andI(m.compare(CmpFPredicate::OLT, u, m.c(infinity)),
-                                           m.compare(CmpFPredicate::OGT, u, m.c(0)));
+  Value finite = m.andI(m.compare(CmpFPredicate::OLT, u, m.c(infinity)), m.compare(CmpFPredicate::OGT, u, m.c(0)));
   return m.add(log(m, u, false), m.select(finite, lost, m.c(0)));
 }
 
@@ -174,8 +172,7 @@ Value sine(Arithmetic m, Value x, bool quarter) {
 }
 
 /// In f32 only: other types come through `InF32`.
-template <typename Op>
-struct Lower : OpRewritePattern<Op> {
+template <typename Op> struct Lower : OpRewritePattern<Op> {
   using Formula = Value (*)(Arithmetic, Value, bool);
   Lower(MLIRContext *context, Formula formula) : OpRewritePattern<Op>(context, /*benefit=*/10), formula(formula) {}
 
@@ -231,8 +228,7 @@ struct InF32 : RewritePattern {
     SmallVector<Type> types;
     for (Type type : op->getResultTypes())
       types.push_back(isHalf(type) ? likeOf(type, f32) : type);
-    Operation *wide =
-        rewriter.create(op->getLoc(), op->getName().getIdentifier(), operands, types, op->getAttrs());
+    Operation *wide = rewriter.create(op->getLoc(), op->getName().getIdentifier(), operands, types, op->getAttrs());
     SmallVector<Value> results;
     for (auto [type, result] : llvm::zip(op->getResultTypes(), wide->getResults()))
       results.push_back(isHalf(type) ? arith::TruncFOp::create(rewriter, op->getLoc(), type, result).getResult()
@@ -264,15 +260,13 @@ struct LowerMath : PassWrapper<LowerMath, OperationPass<>> {
     set.add<Lower<math::TanhOp>>(context, tanh);
     set.add<Lower<math::RsqrtOp>>(context, rsqrt);
     populateMathPolynomialApproximationPatterns(set, [](StringRef name) {
-      return llvm::is_contained({math::AtanOp::getOperationName(), math::Atan2Op::getOperationName(),
-                                 math::TanhOp::getOperationName(), math::ErfOp::getOperationName(),
-                                 math::ErfcOp::getOperationName(), math::AsinOp::getOperationName(),
-                                 math::AcosOp::getOperationName(), math::CbrtOp::getOperationName(),
-                                 math::ExpM1Op::getOperationName()},
-                                name);
+      return llvm::is_contained(
+          {math::AtanOp::getOperationName(), math::Atan2Op::getOperationName(), math::TanhOp::getOperationName(),
+           math::ErfOp::getOperationName(), math::ErfcOp::getOperationName(), math::AsinOp::getOperationName(),
+           math::AcosOp::getOperationName(), math::CbrtOp::getOperationName(), math::ExpM1Op::getOperationName()},
+          name);
     });
-    math::populateExpansionPatterns(
-        set, {"sinh", "cosh", "asinh", "acosh", "atanh", "powf", "fpowi", "clampf"});
+    math::populateExpansionPatterns(set, {"sinh", "cosh", "asinh", "acosh", "atanh", "powf", "fpowi", "clampf"});
     patterns = std::move(set);
     return success();
   }

@@ -88,12 +88,12 @@ static Object describeArgument(func::FuncOp kernel, unsigned i) {
   Type type = kernel.getArgumentTypes()[i];
   if (auto view = dyn_cast<ViewType>(type))
     return Object{{"kind", "tensor"},
-            {"name", name},
-            {"dtype", dtypeOf(view.getElementType())},
-            {"shape", sizes(view.getShape(), kernel.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))},
-            {"strides", sizes(view.getStrides())},
-            {"align", view.getAlign()},
-            {"access", accessOf(kernel.getArgument(i))}};
+                  {"name", name},
+                  {"dtype", dtypeOf(view.getElementType())},
+                  {"shape", sizes(view.getShape(), kernel.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))},
+                  {"strides", sizes(view.getStrides())},
+                  {"align", view.getAlign()},
+                  {"access", accessOf(kernel.getArgument(i))}};
   Object scalar{{"kind", "scalar"}, {"name", name}, {"dtype", dtypeOf(type)}};
   Attribute fallback = kernel.getArgAttr(i, "tile.default");
   if (auto value = dyn_cast_or_null<FloatAttr>(fallback); value && std::isfinite(value.getValueAsDouble()))
@@ -129,10 +129,10 @@ static Object describeLaunch(func::FuncOp kernel) {
   while (grid.size() < 3)
     grid.push_back(1);
   return Object{{"entry", kernel.getName()},
-          {"grid", std::move(grid)},
-          {"block", Array{32 * numWarps(kernel), 1, 1}},
-          {"shared_bytes", 0},
-          {"args", std::move(args)}};
+                {"grid", std::move(grid)},
+                {"block", Array{32 * numWarps(kernel), 1, 1}},
+                {"shared_bytes", 0},
+                {"args", std::move(args)}};
 }
 
 static bool isIdentifier(StringRef name) {
@@ -229,8 +229,7 @@ std::string compiler::printManifest(const Object &manifest) {
       continue;
     }
     stream << "[";
-    llvm::interleave(
-        *list, [&](const Json &entry) { stream << "\n    " << entry; }, [&] { stream << ","; });
+    llvm::interleave(*list, [&](const Json &entry) { stream << "\n    " << entry; }, [&] { stream << ","; });
     stream << "]";
   }
   stream << "\n}\n";

@@ -10,8 +10,8 @@ namespace treadle::compiler {
 /// The attribute of an `llvm.func` kernel that says how many bytes of dynamic shared memory a launch gives it.
 constexpr llvm::StringLiteral sharedBytesAttr = "treadle.shared_bytes";
 
-/// "params" and "launches" (format 1, lib/runtime/README.md) of the kernels of a module in the `tile` dialect. Nothing when
-/// there is no kernel; an error on the op when kernels do not fit together.
+/// "params" and "launches" (format 1, lib/runtime/README.md) of the kernels of a module in the `tile` dialect. Nothing
+/// when there is no kernel; an error on the op when kernels do not fit together.
 std::optional<llvm::json::Object> describeKernels(mlir::ModuleOp module);
 
 /// Writes the dynamic shared memory of each kernel of a lowered module into "launches".

@@ -46,8 +46,7 @@ static void addCallers(Location location, std::vector<Message> &notes) {
 }
 
 Message compiler::convert(const mlir::Diagnostic &diagnostic) {
-  static constexpr Message::Severity severities[] = {Message::Note, Message::Warning, Message::Error,
-                                                        Message::Remark};
+  static constexpr Message::Severity severities[] = {Message::Note, Message::Warning, Message::Error, Message::Remark};
   Message result = at(severities[int(diagnostic.getSeverity())], diagnostic.getLocation(), diagnostic.str());
   addCallers(diagnostic.getLocation(), result.notes);
   // "see current operation" prints the whole op, with everything inside it: no use to who wrote the kernel.

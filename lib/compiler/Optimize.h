@@ -9,8 +9,8 @@ class TargetMachine;
 
 namespace treadle::compiler {
 
-/// -O3 without loop unrolling and vectorisation: tiles are already as wide as registers allow, and loops that are left are
-/// the ones that were meant to stay loops.
+/// -O3 without loop unrolling and vectorisation: tiles are already as wide as registers allow, and loops that are left
+/// are the ones that were meant to stay loops.
 void optimize(llvm::Module &module, llvm::TargetMachine &machine);
 
 } // namespace treadle::compiler

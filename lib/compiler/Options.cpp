@@ -6,8 +6,7 @@ using namespace llvm;
 using namespace treadle;
 using namespace treadle::compiler;
 
-template <typename... Args>
-static Error bad(const char *format, const Args &...args) {
+template <typename... Args> static Error bad(const char *format, const Args &...args) {
   return createStringError(inconvertibleErrorCode(), format, args...);
 }
 

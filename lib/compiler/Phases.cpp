@@ -16,7 +16,7 @@ std::string compiler::pipelineTo(Phase phase, const Arch &arch) {
   case Phase::Canonical:
     return "inline,symbol-dce,canonicalize,cse";
   case Phase::Scheduled:
-    return "func.func(tile-assign-layouts,tile-pipeline),canonicalize,cse";
+    return "func.func(tile-assign-layouts,canonicalize,cse,tile-pipeline)";
   case Phase::GPU:
     return ("tile-lower-to-gpu{chip=" + Twine(arch.chip) + "},cse").str();
   case Phase::LLVM:

@@ -24,8 +24,8 @@ std::optional<Phase> findPhase(llvm::StringRef name);
 /// "tile, canonical, …", for messages.
 std::string knownPhases();
 
-/// The passes that lead to `phase` from the one before, as a pipeline on `builtin.module`. Nothing for `tile` and `ptx`,
-/// which the parser and LLVM make.
+/// The passes that lead to `phase` from the one before, as a pipeline on `builtin.module`. Nothing for `tile` and
+/// `ptx`, which the parser and LLVM make.
 std::string pipelineTo(Phase phase, const Arch &arch);
 
 } // namespace treadle::compiler

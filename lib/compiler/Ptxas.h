@@ -21,8 +21,7 @@ struct Assembled {
 std::string findPtxas();
 
 /// Runs `ptxas`; nothing, with an error, when it refuses. Its warnings become messages.
-std::optional<Assembled> assemble(llvm::StringRef ptxas, llvm::StringRef ptx, llvm::StringRef chip,
-                                  Messages &messages);
+std::optional<Assembled> assemble(llvm::StringRef ptxas, llvm::StringRef ptx, llvm::StringRef chip, Messages &messages);
 
 } // namespace treadle::compiler
 

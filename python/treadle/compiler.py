@@ -287,7 +287,9 @@ def _line(message: _Message) -> str:
 
 def error_from(messages: list[_Message]) -> TreadleError:
     """The exception for a compile's messages: a KernelError where the first error has a place, else a CompileError."""
-    errors = [m for m in messages if m["severity"] == "error"] or [{"message": "compiling failed", "file": "", "notes": []}]
+    errors = [m for m in messages if m["severity"] == "error"] or [
+        {"message": "compiling failed", "file": "", "notes": []}
+    ]
     first, *others = errors
     notes = [*first["notes"], *({**other, "message": f"also: {other['message']}"} for other in others[:8])]
     placed = [(place, note["message"]) for note in notes if (place := _place(note)) is not None]

@@ -41,6 +41,19 @@ static int ownCost(Operation *op) {
   return 1;
 }
 
+int cpu::lastAxis(ArrayRef<int64_t> shape, int except) {
+  for (int axis = int(shape.size()) - 1; axis >= 0; --axis)
+    if (shape[axis] > 1 && axis != except)
+      return axis;
+  return -1;
+}
+
+bool cpu::turnsLanes(tile::TransposeOp op) {
+  int to = lastAxis(cast<RankedTensorType>(op.getType()).getShape());
+  int from = lastAxis(cast<RankedTensorType>(op.getOperand().getType()).getShape());
+  return to >= 0 && op.getPerm()[to] != from;
+}
+
 Fusion::Fusion(Block &block) {
   for (Operation &op : block)
     if (isElementwise(&op)) {
@@ -72,7 +85,6 @@ void Fusion::visit(Value tile, Block &block) {
       continue;
     }
     if (isa<tile::ReshapeOp>(user)) { // shares its operand's memory
-      mustStore = true;
       for (Reader reader : readers[user->getResult(0)].list)
         mine.add(reader);
       mine.add({user, 0});
@@ -88,6 +100,10 @@ void Fusion::visit(Value tile, Block &block) {
       mine.add({user, user->hasTrait<OpTrait::IsTerminator>() ? int(use.getOperandNumber()) : 0});
     }
   }
+  if (auto transpose = tile.getDefiningOp<tile::TransposeOp>())
+    mustStore |= turnsLanes(transpose) && !llvm::all_of(tile.getUsers(), [&](Operation *user) {
+      return isa<tile::DotOp>(user) && user->getBlock() == &block; // copies its operands itself
+    });
   auto cost = costs.find(tile); // absent: not elementwise, has memory anyhow
   if (cost != costs.end() && (mustStore || cost->second > LongCost ||
                               (cost->second > CheapCost && (mine.list.size() > 1 || mine.nested || mine.repeated))))
@@ -100,14 +116,4 @@ bool Fusion::lastReader(Value tile, Operation *op) const {
   return it == readers.end() || llvm::all_of(it->second.list, [&](Reader reader) {
            return reader.first == op || reader.first->isBeforeInBlock(op);
          });
-}
-
-Operation *Fusion::lastReader(Value tile) const {
-  Operation *last = nullptr;
-  auto it = readers.find(tile);
-  if (it != readers.end())
-    for (Reader reader : it->second.list)
-      if (!last || last->isBeforeInBlock(reader.first))
-        last = reader.first;
-  return last;
 }

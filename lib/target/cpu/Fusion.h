@@ -7,6 +7,7 @@
 #define TREADLE_TARGET_CPU_FUSION_H
 
 #include "mlir/IR/Operation.h"
+#include "tile/IR/Tile.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -16,6 +17,12 @@ namespace treadle::cpu {
 /// True for a tile whose elements are functions of single elements of other tiles: arithmetic, splat, iota, axes moved about.
 bool isElementwise(mlir::Operation *op);
 
+/// The last axis with more than one element, other than `except`; -1 when there is none.
+int lastAxis(llvm::ArrayRef<int64_t> shape, int except = -1);
+
+/// True when neighbours in the result were not neighbours in the operand: such a tile is written to memory block by block.
+bool turnsLanes(tile::TransposeOp op);
+
 class Fusion {
 public:
   explicit Fusion(mlir::Block &block);
@@ -23,8 +30,6 @@ public:
   bool needsMemory(mlir::Value tile) const { return stored.contains(tile); }
   /// True when nothing in the block after `op` reads `tile`, directly or through other tiles computed from it.
   bool lastReader(mlir::Value tile, mlir::Operation *op) const;
-  /// The last op of the block that reads it; null when none does.
-  mlir::Operation *lastReader(mlir::Value tile) const;
 
 private:
   /// A loop that reads a tile: an op, or one operand of the block's terminator.

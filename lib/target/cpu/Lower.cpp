@@ -82,6 +82,8 @@ private:
   // Tiles.
   Buffer allocate(ArrayRef<int64_t> shape, Type element);
   Buffer allocate(Value tile) { return allocate(tileType(tile).getShape(), tileType(tile).getElementType()); }
+  /// The tile's last reader in this block frees the memory.
+  void own(const Buffer &buffer, Value tile) { owned->push_back({buffer, tile}); }
   void release(const Buffer &buffer) { freeSlots[buffer.bytes].push_back(buffer.pointer); }
   Buffer target(Value result);
   Value read(const Buffer &buffer, ArrayRef<Value> at, int axis, int lanes);
@@ -89,6 +91,7 @@ private:
   Value eval(Value tile, ArrayRef<Value> at, int axis, int lanes);
   Value compute(Operation *op, ArrayRef<Value> at, int axis, int lanes);
   void fill(Value tile, const Buffer &buffer, bool asF32 = false);
+  void fillTransposed(tile::TransposeOp op, const Buffer &buffer, bool asF32);
   Value scalar(Value value) { return scalars.lookup(value); }
   bool inMemory(Value tile) { return buffers.contains(tile); }
   bool reads(Value tile, Value pointer);
@@ -128,8 +131,7 @@ private:
   DenseMap<Value, View> views;
   Value ids[3];
   Fusion *fusion = nullptr;
-  SmallVector<Buffer> *owned = nullptr; ///< of the block being emitted, by `ownedBy`
-  SmallVector<Value> *ownedBy = nullptr;
+  SmallVector<std::pair<Buffer, Value>> *owned = nullptr; ///< memory of tiles of the block being emitted
   /// Values already computed at this place, by tile, indices and lanes.
   std::map<SmallVector<const void *, 6>, Value> memo;
 };
@@ -246,14 +248,6 @@ void Emitter::nest(ArrayRef<int64_t> shape, int axis, int lanes, function_ref<vo
   descend(0);
 }
 
-/// The last axis with more than one element, other than `except`; -1 when there is none.
-static int lastAxis(ArrayRef<int64_t> shape, int except = -1) {
-  for (int axis = int(shape.size()) - 1; axis >= 0; --axis)
-    if (shape[axis] > 1 && axis != except)
-      return axis;
-  return -1;
-}
-
 static int lanesAlong(ArrayRef<int64_t> shape, int axis) { return axis < 0 ? 1 : std::min<int64_t>(Lanes, shape[axis]); }
 
 //===-- tiles --------------------------------------------------------------===//
@@ -282,8 +276,7 @@ Buffer Emitter::target(Value result) {
   if (wanted != destination.end())
     return buffers[result] = wanted->second;
   Buffer buffer = allocate(result);
-  owned->push_back(buffer);
-  ownedBy->push_back(result);
+  own(buffer, result);
   return buffers[result] = buffer;
 }
 
@@ -367,12 +360,55 @@ Value Emitter::compute(Operation *op, ArrayRef<Value> at, int axis, int lanes) {
 
 /// Writes the elements of a tile to memory; `asF32`: widened from 16-bit floats.
 void Emitter::fill(Value tile, const Buffer &buffer, bool asF32) {
+  if (auto transpose = tile.getDefiningOp<tile::TransposeOp>(); transpose && !inMemory(tile) && turnsLanes(transpose))
+    return fillTransposed(transpose, buffer, asF32);
   int axis = lastAxis(buffer.shape), lanes = lanesAlong(buffer.shape, axis);
   nest(buffer.shape, axis, lanes, [&](ArrayRef<Value> at) {
     Value value = inMemory(tile) ? eval(tile, at, axis, lanes)
                                  : compute(tile.getDefiningOp(), at, axis, lanes);
     write(asF32 ? toF32(b, loc, value, tileType(tile).getElementType()) : value, buffer, at);
   });
+}
+
+/// Squares of lanes are read along the operand's rows, turned in registers, and written along the result's.
+void Emitter::fillTransposed(tile::TransposeOp op, const Buffer &buffer, bool asF32) {
+  Value operand = op.getOperand();
+  ArrayRef<int64_t> shape = buffer.shape;
+  int fromAxis = lastAxis(tileType(operand).getShape()), along = lastAxis(shape);
+  int across = llvm::find(op.getPerm(), fromAxis) - op.getPerm().begin(); // the operand's rows in the result
+  int side = std::min<int64_t>({8, shape[along], shape[across]});
+  nest(shape, along, side, [&](ArrayRef<Value> outer) {
+    loop(constant(0), constant(shape[across]), side, [&](Value index) {
+      SmallVector<Value> rows;
+      for (int i = 0; i < side; ++i) {
+        Indices at(outer), from(outer);
+        at[along] = add(at[along], constant(i));
+        at[across] = index;
+        for (auto [axis, p] : llvm::enumerate(op.getPerm()))
+          from[p] = at[axis];
+        rows.push_back(eval(operand, from, fromAxis, side));
+      }
+      // Exchange the off-diagonal halves of 2x2, then 4x4, … squares.
+      for (int d = 1; d < side; d *= 2)
+        for (int i = 0; i < side; ++i) {
+          if (i & d)
+            continue;
+          SmallVector<int32_t> upper, lower;
+          for (int lane = 0; lane < side; ++lane) {
+            upper.push_back(lane & d ? side + (lane ^ d) : lane);
+            lower.push_back(lane & d ? side + lane : lane ^ d);
+          }
+          Value first = rows[i], second = rows[i + d];
+          rows[i] = LLVM::ShuffleVectorOp::create(b, loc, first, second, upper);
+          rows[i + d] = LLVM::ShuffleVectorOp::create(b, loc, first, second, lower);
+        }
+      for (int i = 0; i < side; ++i) {
+        Indices at(outer);
+        at[across] = add(index, constant(i));
+        write(asF32 ? toF32(b, loc, rows[i], tileType(operand).getElementType()) : rows[i], buffer, at);
+      }
+    });
+  }, across);
 }
 
 /// True when computing the tile's elements reads that memory.
@@ -424,11 +460,9 @@ void Emitter::chooseDestination(Operation *op, ValueRange yielded, ArrayRef<std:
 
 void Emitter::emitBlock(Block &block, ArrayRef<std::optional<Buffer>> destinations) {
   Fusion here(block);
-  SmallVector<Buffer> mine;
-  SmallVector<Value> mineBy;
+  SmallVector<std::pair<Buffer, Value>> mine;
   Fusion *outerFusion = std::exchange(fusion, &here);
   auto *outerOwned = std::exchange(owned, &mine);
-  auto *outerOwnedBy = std::exchange(ownedBy, &mineBy);
   Operation *terminator = block.getTerminator();
   ValueRange yielded = yieldedBy(terminator);
   for (Operation &op : block.without_terminator()) {
@@ -437,24 +471,21 @@ void Emitter::emitBlock(Block &block, ArrayRef<std::optional<Buffer>> destinatio
     loc = op.getLoc();
     emit(&op);
     for (size_t i = 0; i < mine.size();) {
-      Operation *last = here.lastReader(mineBy[i]);
-      if (last && last != &op) {
+      if (!here.lastReader(mine[i].second, &op)) {
         ++i;
         continue;
       }
-      release(mine[i]);
+      release(mine[i].first);
       mine.erase(mine.begin() + i);
-      mineBy.erase(mineBy.begin() + i);
     }
   }
   loc = terminator->getLoc();
   if (!destinations.empty())
     yieldInto(yielded, destinations);
-  for (const Buffer &buffer : mine)
-    release(buffer);
+  for (const auto &entry : mine)
+    release(entry.first);
   fusion = outerFusion;
   owned = outerOwned;
-  ownedBy = outerOwnedBy;
 }
 
 /// Copies what a terminator hands on to where it is wanted; all is read before any of it is overwritten.
@@ -526,7 +557,14 @@ void Emitter::emit(Operation *op) {
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { emitStore(store); })
       .Case([&](tile::ReshapeOp reshape) {
-        Buffer buffer = buffers[reshape.getOperand()];
+        Buffer buffer;
+        if (inMemory(reshape.getOperand())) {
+          buffer = buffers[reshape.getOperand()];
+        } else {
+          buffer = allocate(reshape.getOperand());
+          fill(reshape.getOperand(), buffer);
+          own(buffer, reshape.getResult());
+        }
         buffer.shape = SmallVector<int64_t>(tileType(reshape.getResult()).getShape());
         buffers[reshape.getResult()] = buffer;
       })
@@ -542,8 +580,7 @@ void Emitter::emit(Operation *op) {
             Buffer buffer = allocate(op->getResult(0));
             fill(op->getResult(0), buffer);
             buffers[op->getResult(0)] = buffer;
-            owned->push_back(buffer);
-            ownedBy->push_back(op->getResult(0));
+            own(buffer, op->getResult(0));
           }
         } else if (op->hasTrait<OpTrait::Elementwise>() || isa<arith::ConstantOp>(op)) {
           scalars[op->getResult(0)] = emitElementwise(b, op, scalarsOf(op->getOperands()), 1);
@@ -877,18 +914,20 @@ void Emitter::emitScan(tile::ScanOp op) {
 void Emitter::emitDot(tile::DotOp op) {
   auto c = cast<RankedTensorType>(op.getC().getType());
   int64_t M = c.getDimSize(0), N = c.getDimSize(1), K = cast<RankedTensorType>(op.getA().getType()).getDimSize(1);
-  // Operands in f32 memory are read where they are; a row of b must be contiguous.
+  // Operands in f32 memory are read where they are. A row of b must be contiguous; a may be the transpose of what is read.
   SmallVector<Buffer> copies;
-  auto operand = [&](Value v, bool anyOrder) -> Buffer {
-    bool f32 = tileType(v).getElementType().isF32();
-    if (f32 && inMemory(v))
+  auto operand = [&](Value v) -> Buffer {
+    if (inMemory(v) && tileType(v).getElementType().isF32())
       return buffers[v];
     Buffer buffer = allocate(tileType(v).getShape(), b.getF32Type());
     fill(v, buffer, /*asF32=*/true);
     copies.push_back(buffer);
     return buffer;
   };
-  Buffer a = operand(op.getA(), true), rhs = operand(op.getB(), false), to = target(op.getResult());
+  auto turned = op.getA().getDefiningOp<tile::TransposeOp>();
+  if (turned && (inMemory(op.getA()) || !turnsLanes(turned)))
+    turned = {};
+  Buffer a = operand(turned ? turned.getOperand() : op.getA()), rhs = operand(op.getB()), to = target(op.getResult());
 
   // As many sums in registers as there are, with room for a row of b and one element of a.
   int lanes = std::min<int64_t>(vectorBits / 32, N);
@@ -907,7 +946,8 @@ void Emitter::emitDot(tile::DotOp op) {
         for (int column = 0; column < columns; ++column)
           right.push_back(read(rhs, {k, at[column][1]}, 1, lanes));
         for (int row = 0; row < rows; ++row) {
-          Value left = splat(b, loc, read(a, {at[row * columns][0], k}, -1, 1), lanes);
+          Value i = at[row * columns][0];
+          Value left = splat(b, loc, turned ? read(a, {k, i}, -1, 1) : read(a, {i, k}, -1, 1), lanes);
           for (int column = 0; column < columns; ++column) {
             Value product = arith::MulFOp::create(b, loc, left, right[column]);
             out.push_back(arith::AddFOp::create(b, loc, carried[row * columns + column], product));
@@ -942,10 +982,8 @@ void Emitter::emitFor(scf::ForOp op) {
                                  });
   bind(op.getResults(), carried, loop.getResults());
   for (auto [result, buffer] : llvm::zip(op.getResults(), carried))
-    if (buffer) {
-      owned->push_back(*buffer);
-      ownedBy->push_back(result);
-    }
+    if (buffer)
+      own(*buffer, result);
 }
 
 void Emitter::emitIf(scf::IfOp op) {
@@ -966,10 +1004,8 @@ void Emitter::emitIf(scf::IfOp op) {
     made = scf::IfOp::create(b, loc, scalar(op.getCondition()), thenBuilder, branch(op.getElseRegion()));
   bind(op.getResults(), results, made.getResults());
   for (auto [result, buffer] : llvm::zip(op.getResults(), results))
-    if (buffer) {
-      owned->push_back(*buffer);
-      ownedBy->push_back(result);
-    }
+    if (buffer)
+      own(*buffer, result);
 }
 
 void Emitter::emitWhile(scf::WhileOp op) {
@@ -1004,10 +1040,8 @@ void Emitter::emitWhile(scf::WhileOp op) {
     if (buffer)
       release(*buffer);
   for (auto [result, buffer] : llvm::zip(op.getResults(), results))
-    if (buffer) {
-      owned->push_back(*buffer);
-      ownedBy->push_back(result);
-    }
+    if (buffer)
+      own(*buffer, result);
 }
 
 //===-- the pass -----------------------------------------------------------===//

@@ -40,10 +40,9 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
     // A transposition names the same registers; the fetch follows the names that they have in shared memory.
     while (auto transpose = value.getDefiningOp<TransposeOp>())
       value = transpose.getOperand();
-    auto load = value.getDefiningOp<LocalLoadOp>();
-    Slot slot = slotOf(load.getSource());
-    touchShared(slot.begin, slot.end, /*write=*/false);
-    fetcher.emplace(*this, layoutOf(cast<RankedTensorType>(value.getType())), layoutOf(load.getSource().getType()), element, slot);
+    const Lazy &tile = lazy.find(value)->second;
+    touchShared(tile.slot.begin, tile.slot.end, /*write=*/false);
+    fetcher.emplace(*this, tile.layout, tile.shared, element, tile.slot);
     return Operand{nullptr, [&fetcher](unsigned reg) { return fetcher->get(reg); }};
   };
   Operand a = operand(op.getA(), fetchA), bOperand = operand(op.getB(), fetchB);

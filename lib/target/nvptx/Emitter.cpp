@@ -494,6 +494,7 @@ LogicalResult Emitter::run() {
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), types);
   auto function = LLVM::LLVMFuncOp::create(b, kernel.getName(), type);
   function->setAttr("nvvm.kernel", b.getUnitAttr());
+  function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1)); // otherwise ptxas may spill to fit a second block
   function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr({warps * 32, 1, 1}));
   if (fast)
     function->setAttr("denormal_fp_math_f32", b.getStringAttr("preserve-sign"));

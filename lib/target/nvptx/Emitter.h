@@ -18,6 +18,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "tile/IR/Tile.h"
+#include <map>
 
 namespace treadle::tile {
 
@@ -94,14 +95,16 @@ private:
     int width;                        // elements per access
     int contiguous;                   // tile axis of the vectors, -1 for none
     unsigned elementBytes;
+    /// Pointers by the registers' coordinates along axes of dynamic stride: one step from the nearest known one.
+    std::map<llvm::SmallVector<int64_t>, Value> rows;
   };
   Access access(ViewType type, Value view, mlir::ValueRange indices, llvm::ArrayRef<int32_t> along, const Layout &layout,
                 mlir::OperandRange original);
-  Value address(const Access &access, uint32_t reg);
+  Value address(Access &access, uint32_t reg);
   Value inBounds(const Access &access, uint32_t reg);
   mlir::LogicalResult emitLoad(LoadOp op);
   mlir::LogicalResult emitStore(StoreOp op);
-  Regs loadTile(const Access &access, Type element, Value other);
+  Regs loadTile(Access &access, Type element, Value other);
   llvm::SmallVector<Value> loadWords(Value address, unsigned bytes, Value predicate, llvm::ArrayRef<Value> otherwise);
   void storeWords(Value address, llvm::ArrayRef<Value> words, unsigned bytes, Value predicate);
   mlir::LogicalResult emitAsyncLoad(AsyncLoadOp op);
@@ -126,6 +129,11 @@ private:
   mlir::LogicalResult emitLocalLoad(LocalLoadOp op);
   mlir::LogicalResult emitLocalStore(LocalStoreOp op);
 
+  /// A tile that lies in shared memory until the products that read it fetch its registers, step by step: few are alive.
+  struct Lazy {
+    Layout layout, shared;
+    Slot slot;
+  };
   /// Reads registers of a tile in shared memory, as few at a time as the hardware allows.
   class Fetcher {
   public:
@@ -169,6 +177,7 @@ private:
   llvm::DenseMap<Value, Regs> registers;
   llvm::DenseMap<Value, ViewInfo> views;
   llvm::DenseMap<Value, Slot> slots;
+  llvm::DenseMap<Value, Lazy> lazy;
   Value tid, lane, warp; // i32
   int warps;
   bool fast;

@@ -153,29 +153,37 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
   return result;
 }
 
-Value Emitter::address(const Access &access, uint32_t reg) {
+Value Emitter::address(Access &access, uint32_t reg) {
   uint32_t flat = access.layout.apply(reg, 0, 0);
-  Value offset;
+  Type bytes = b.getI8Type();
   int64_t constant = 0;
+  SmallVector<int64_t> row;
   for (auto [i, axis] : llvm::enumerate(access.along)) {
     int64_t coordinate = (flat & access.layout.dimMask(i)) >> access.layout.dimShift(i);
-    if (!coordinate)
-      continue;
     const Extent &stride = access.view->strides[axis];
-    if (stride.isKnown()) {
+    if (stride.isKnown())
       constant += coordinate * stride.known;
-      continue;
-    }
-    Value term = arith::MulIOp::create(b, stride.value, i64(coordinate));
-    offset = offset ? arith::AddIOp::create(b, offset, term).getResult() : term;
+    row.push_back(stride.isKnown() ? 0 : coordinate);
   }
-  Type bytes = b.getI8Type();
-  Value pointer = access.base;
-  if (offset)
-    pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ValueRange{arith::MulIOp::create(b, offset, i64(access.elementBytes))});
-  if (constant)
-    pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ArrayRef<LLVM::GEPArg>{int32_t(constant * access.elementBytes)});
-  return pointer;
+  // Steps of one size share one multiple of the stride, so few 64-bit values live long.
+  Value &pointer = access.rows[row];
+  if (!pointer) {
+    pointer = access.base;
+    SmallVector<int64_t> done(row.size(), 0);
+    for (auto &[known, at] : access.rows)
+      if (at && known != row && llvm::all_of_zip(known, row, [](int64_t a, int64_t c) { return a <= c; })) {
+        pointer = at;
+        done = known;
+      }
+    for (auto [i, axis] : llvm::enumerate(access.along))
+      if (int64_t step = row[i] - done[i]) {
+        Value offset = arith::MulIOp::create(b, access.view->strides[axis].value, i64(step * access.elementBytes));
+        pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ValueRange{offset});
+      }
+  }
+  if (!constant)
+    return pointer;
+  return LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ArrayRef<LLVM::GEPArg>{int32_t(constant * access.elementBytes)});
 }
 
 Value Emitter::inBounds(const Access &access, uint32_t reg) {
@@ -257,7 +265,7 @@ void Emitter::storeWords(Value address, ArrayRef<Value> words, unsigned bytes, V
   assembly(Type(), operands, text, constraints);
 }
 
-Regs Emitter::loadTile(const Access &access, Type element, Value other) {
+Regs Emitter::loadTile(Access &access, Type element, Value other) {
   int64_t count = access.layout.numRegisters();
   Regs result(count);
   unsigned bytes = access.width * access.elementBytes;

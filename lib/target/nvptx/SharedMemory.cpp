@@ -20,14 +20,35 @@ using namespace treadle::tile;
 /// Scratch beyond this is reused rather than extended.
 static constexpr int64_t scratchBudget = 48 * 1024;
 
+/// Only products of its block read the value, perhaps transposed.
+static bool onlyFeedsProducts(Operation *op, Block *block) {
+  return llvm::all_of(op->getUsers(), [&](Operation *user) {
+    return user->getBlock() == block && (isa<DotOp>(user) || (isa<TransposeOp>(user) && onlyFeedsProducts(user, block)));
+  });
+}
+
+/// A conversion that goes through shared memory and whose result products fetch from there.
+static bool staysInShared(ConvertLayoutOp op) {
+  return onlyFeedsProducts(op, op->getBlock()) &&
+         planConversion(layoutOf(cast<RankedTensorType>(op.getOperand().getType())),
+                        layoutOf(cast<RankedTensorType>(op.getResult().getType()))).kind == ConversionKind::SharedMemory;
+}
+
 void Emitter::planRings() {
-  kernel.walk([&](AllocOp alloc) {
-    SharedType type = alloc.getResult().getType();
-    int64_t bytes = type.getSlots() * type.getSlotBytes();
+  auto place = [&](Value value, int64_t bytes) {
     // The swizzle of a row depends on its address: tiles start at multiples of 1024.
     int64_t begin = (ringBytes + 1023) / 1024 * 1024;
-    slots[alloc.getResult()] = {i32(begin), begin, begin + bytes};
+    slots[value] = {i32(begin), begin, begin + bytes};
     ringBytes = begin + bytes;
+  };
+  kernel.walk([&](Operation *op) {
+    if (auto alloc = dyn_cast<AllocOp>(op)) {
+      SharedType type = alloc.getResult().getType();
+      place(alloc.getResult(), type.getSlots() * type.getSlotBytes());
+    } else if (auto convert = dyn_cast<ConvertLayoutOp>(op); convert && staysInShared(convert)) {
+      auto type = cast<RankedTensorType>(convert.getResult().getType());
+      place(convert.getResult(), type.getNumElements() * (bitsOf(type.getElementType()) / 8));
+    }
   });
   ringBytes = (ringBytes + 1023) / 1024 * 1024;
   sharedBytes = scratchTop = ringBytes;
@@ -201,19 +222,13 @@ void Emitter::storeShared(ArrayRef<Value> values, const Layout &layout, const La
   }
 }
 
-/// Only products of its block read the value, perhaps transposed.
-static bool onlyFeedsProducts(Operation *op, Block *block) {
-  return llvm::all_of(op->getUsers(), [&](Operation *user) {
-    return user->getBlock() == block && (isa<DotOp>(user) || (isa<TransposeOp>(user) && onlyFeedsProducts(user, block)));
-  });
-}
-
 LogicalResult Emitter::emitLocalLoad(LocalLoadOp op) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
-  // Such a fragment is fetched by the product, step by step, to keep few registers alive.
-  if (onlyFeedsProducts(op, op->getBlock()))
-    return success();
   Slot slot = slotOf(op.getSource());
+  if (onlyFeedsProducts(op, op->getBlock())) {
+    lazy[op.getResult()] = {layoutOf(type), layoutOf(op.getSource().getType()), slot};
+    return success();
+  }
   touchShared(slot.begin, slot.end, /*write=*/false);
   bind(op.getResult(), Fetcher(*this, layoutOf(type), layoutOf(op.getSource().getType()), type.getElementType(), slot).all());
   return success();
@@ -268,10 +283,20 @@ LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
     }
   if (!shared)
     shared = planSharedConversion(source, target, bytes).shared;
-  int64_t size = source.numElements() * bytes, begin = scratch((size + 1023) / 1024 * 1024);
-  Slot slot{i32(begin), begin, begin + size};
+  auto kept = slots.find(op.getResult());
+  Slot slot;
+  if (kept != slots.end()) {
+    slot = kept->second;
+  } else {
+    int64_t size = source.numElements() * bytes, begin = scratch((size + 1023) / 1024 * 1024);
+    slot = {i32(begin), begin, begin + size};
+  }
   touchShared(slot.begin, slot.end, /*write=*/true);
   storeShared(values, source, *shared, slot.offset);
+  if (kept != slots.end()) {
+    lazy[op.getResult()] = {target, *shared, slot};
+    return success();
+  }
   touchShared(slot.begin, slot.end, /*write=*/false);
   bind(op.getResult(), Fetcher(*this, target, *shared, element, slot).all());
   return success();

@@ -73,6 +73,7 @@ private:
   // What a value would like to be, before anything is assigned.
   std::optional<Layout> preferred(Value value);
   std::optional<Layout> preferredOf(Operation *op, unsigned result);
+  bool inPipelinedLoop(LoadOp op);
   bool isRigid(Value value);
   bool rigid(Value value);
   bool feedsOperandA(Value value, bool transposed);
@@ -199,36 +200,44 @@ Layout Assigner::dotLayout(DotOp dot) {
   return mmaAccumulator(shape, warpsM, warpsN);
 }
 
-/// The axis of a scan stays within a thread if the other axes have work for every thread: then nothing is exchanged.
-/// Otherwise it may be spread over lanes, and over warps last.
+/// A scan exchanges least between registers, little between lanes, most between warps. So lanes and warps are spent on
+/// the other axes first, and the scanned axis takes registers, then what is left of the lanes, then of the warps. Where
+/// the scanned axis is the contiguous one, it is dealt in pieces of one vector for the sake of the accesses.
 Layout Assigner::scanLayout(ScanOp scan) {
   auto type = tensorOf(scan.getOperands()[0]);
-  int axis = scan.getAxis();
-  Shape shape = type.getShape().vec(), others = shape;
-  others[axis] = 1;
-  Order order;
-  for (int i = type.getRank() - 1; i >= 0; --i)
-    order.push_back(i);
-  Layout across = coalesced(others, order, std::max<int64_t>(1, 16 / (type.getElementTypeBitWidth() / 8 + 1)), warps);
-  if (axis != type.getRank() - 1 && across.isInjective()) {
-    Layout::Bases reg = across.bases(In::Register), lane = across.bases(In::Lane), warp = across.bases(In::Warp);
-    // The same places in the larger tile, and the axis in registers.
-    auto place = [&](Layout::Bases bases) {
-      Layout full(shape, {}, {}, {});
-      for (uint32_t &basis : bases)
-        basis = full.flat(across.coords(basis));
-      return bases;
-    };
-    Layout full(shape, {}, {}, {});
-    reg = place(reg);
-    for (unsigned bit = 0; bit < full.dimBits(axis); ++bit)
-      reg.push_back(1u << (full.dimShift(axis) + bit));
-    return Layout(shape, reg, place(lane), place(warp));
+  int axis = scan.getAxis(), last = type.getRank() - 1;
+  Layout flat(type.getShape().vec(), {}, {}, {});
+  unsigned laneBits = LaneBits, warpBits = llvm::Log2_64(warps);
+  SmallVector<uint32_t> others, along;
+  for (int dim = last; dim >= 0; --dim)
+    for (unsigned bit = 0; bit < flat.dimBits(dim); ++bit)
+      (dim == axis ? along : others).push_back(1u << (flat.dimShift(dim) + bit));
+  Layout::Bases reg, lane, warp;
+  auto take = [](SmallVectorImpl<uint32_t> &from, size_t count, Layout::Bases &to) {
+    count = std::min(count, from.size());
+    to.insert(to.end(), from.begin(), from.begin() + count);
+    from.erase(from.begin(), from.begin() + count);
+  };
+  if (axis == last) {
+    take(along, 3, reg);
+    // Rows to warps, the row to lanes.
+    take(others, warpBits, warp);
+    take(along, laneBits, lane);
+  } else {
+    take(others, 1, reg); // two columns: 32 bits of 16-bit elements
+    take(others, laneBits, lane);
+    take(others, warpBits, warp);
+    unsigned spare = (laneBits - lane.size()) + (warpBits - warp.size());
+    take(along, along.size() - std::min<size_t>(spare, along.size()), reg);
   }
-  for (Value operand : scan.getOperands())
-    if (auto layout = preferred(operand); layout && planScan(*layout, axis))
-      return *layout;
-  return fallback(type);
+  take(others, others.size(), reg);
+  take(along, laneBits - lane.size(), lane);
+  size_t spread = std::min<size_t>(warpBits - warp.size(), along.size());
+  take(along, along.size() - spread, reg);
+  take(along, spread, warp);
+  lane.resize(laneBits, 0);
+  warp.resize(warpBits, 0);
+  return Layout(type.getShape().vec(), reg, lane, warp);
 }
 
 std::optional<Layout> Assigner::preferred(Value value) {
@@ -381,7 +390,9 @@ Value Assigner::demand(Value value, const Layout &layout, bool forProduct) {
     result = load(op, layout, forProduct);
   else if (def && isFlexible(def)) {
     Layout own = homeOf(value);
-    if (rigid(value) && withLayout(want, own) != want)
+    // Renaming moves nothing: what it renames is converted, as early as it is known.
+    bool renames = isa<ExpandDimsOp, TransposeOp, ReshapeOp>(def);
+    if (rigid(value) && !renames && withLayout(want, own) != want)
       result = convert(demand(value, own), layout);
     else
       result = clone(value, layout, forProduct);
@@ -452,9 +463,27 @@ Value Assigner::stage(LoadOp op) {
   return staged[op.getResult()] = slot;
 }
 
+/// A read of a loop whose address needs no more than the induction variable: `tile-pipeline` can run it ahead.
+bool Assigner::inPipelinedLoop(LoadOp op) {
+  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
+  if (!loop || numStages(func) < 2)
+    return false;
+  SmallVector<Value> work(op.getIndices());
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (value == loop.getInductionVar() || !loop.getBodyRegion().isAncestor(value.getParentRegion()))
+      continue;
+    Operation *def = value.getDefiningOp();
+    if (!def || !isMemoryEffectFree(def) || def->getNumRegions())
+      return false;
+    work.append(def->operand_begin(), def->operand_end());
+  }
+  return true;
+}
+
 Value Assigner::load(LoadOp op, const Layout &layout, bool forProduct) {
   OpBuilder builder(op);
-  if (forProduct || staged.count(op.getResult()))
+  if (forProduct || staged.count(op.getResult()) || inPipelinedLoop(op))
     if (Value slot = stage(op)) {
       // After the wait that follows the copy: the reads come last among what was inserted here.
       Operation *after = op;

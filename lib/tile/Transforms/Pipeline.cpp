@@ -200,6 +200,23 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
   return success();
 }
 
+/// Each user reads its own copy from shared memory, just before: reading twice is cheaper than registers held long.
+static void sinkReads(func::FuncOp func) {
+  SmallVector<LocalLoadOp> reads;
+  func.walk([&](LocalLoadOp read) { reads.push_back(read); });
+  for (LocalLoadOp read : reads) {
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : read.getResult().getUses())
+      uses.push_back(&use);
+    for (OpOperand *use : uses) {
+      Operation *at = read->getBlock()->findAncestorOpInBlock(*use->getOwner());
+      auto own = cast<LocalLoadOp>(OpBuilder(at).clone(*read));
+      use->set(own.getResult());
+    }
+    read.erase();
+  }
+}
+
 struct PipelinePass : tile::impl::PipelineBase<PipelinePass> {
   void runOnOperation() override {
     if (!isKernel(getOperation()))
@@ -216,6 +233,7 @@ struct PipelinePass : tile::impl::PipelineBase<PipelinePass> {
       if (!loop || failed(pipeline(loop, stages)))
         waitInPlace(*block);
     }
+    sinkReads(getOperation());
   }
 };
 

@@ -66,8 +66,8 @@ def _run(options: argparse.Namespace) -> int:
         if name not in arrays:
             arrays[name] = _blank(params[name], _sizes(params, arrays))
     if options.on == "cpu":
-        program = CpuProgram(_program_text(options.bundle))
-        program.launch(**{name: _tensor(array) for name, array in arrays.items()}, **scalars)
+        values: dict[str, Any] = {name: _tensor(array) for name, array in arrays.items()} | scalars
+        CpuProgram(_program_text(options.bundle)).launch(**values)
     else:
         _launch_on_gpu(bundle, options.device, arrays, scalars)
     for name, path in outputs.items():
@@ -123,7 +123,9 @@ def _sizes(params: Mapping[str, Param], arrays: Mapping[str, Any]) -> dict[str, 
     for name, array in arrays.items():
         if array.ndim == len(params[name].shape):
             sizes.update(
-                (axis, size) for axis, size in zip(params[name].shape, array.shape, strict=True) if isinstance(axis, str)
+                (axis, size)
+                for axis, size in zip(params[name].shape, array.shape, strict=True)
+                if isinstance(axis, str)
             )
     return sizes
 
@@ -151,7 +153,7 @@ def _program_text(path: Path) -> str:
     """The MLIR text beside the manifest: what the CPU target compiles."""
     folder = path if path.is_dir() else path.parent
     manifest = next(folder.glob("*.json")) if path.is_dir() else path
-    name = json.loads(manifest.read_text()).get("files", {}).get("mlir")
+    name: str = json.loads(manifest.read_text()).get("files", {}).get("mlir", "")
     if not name or not (folder / name).is_file():
         raise TreadleError(f"{folder}: the bundle has no MLIR text, so it cannot run on the CPU; compile it again")
     return (folder / name).read_text()
@@ -204,9 +206,7 @@ class _DeviceArray:
         self._lib.treadle_rt_free(self.device.index, self._address)
 
 
-def _launch_on_gpu(
-    bundle: Bundle, device: int, arrays: dict[str, Any], scalars: Mapping[str, int | float]
-) -> None:
+def _launch_on_gpu(bundle: Bundle, device: int, arrays: dict[str, Any], scalars: Mapping[str, int | float]) -> None:
     """Copy everything there, launch, and copy back what may have been written."""
     import numpy as np
 

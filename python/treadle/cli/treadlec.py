@@ -207,4 +207,3 @@ def _warn(warnings: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
-

@@ -158,9 +158,7 @@ def _program(kernel: Kernel, call: Call, fast_math: bool) -> Bundle | CpuProgram
             text = kernel.to_mlir(call.constants, call.dtype, call.present, fast_math=fast_math)
             found = compiler.CpuProgram(text, {"name": kernel.name})
         else:
-            compiled = compiler.compile(
-                kernel, call.constants, call.dtype, call.present, arch, fast_math=fast_math
-            )
+            compiled = compiler.compile(kernel, call.constants, call.dtype, call.present, arch, fast_math=fast_math)
             found = compiled.bundle()
         programs[key] = found
     return found

@@ -1,0 +1,54 @@
+"""Makes .venv: the Python packages that pyproject.toml pins for development, and this checkout's treadle.
+
+    python3 tools/make_venv.py .venv
+
+Run by the Makefile with the system's Python. Nothing is compiled: `treadlec` and `treadle-run` in the environment run the
+sources, which find the libraries in `build/lib`.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = {"treadlec": "treadle.cli.treadlec", "treadle-run": "treadle.cli.treadle_run"}
+
+
+def pyproject() -> dict[str, Any]:
+    """The project's metadata. Before 3.11 Python has no TOML reader of its own, but pip has."""
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        from pip._vendor import tomli as tomllib
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def main(folder: Path) -> None:
+    """Make the environment, or bring it up to date."""
+    if sys.version_info < (3, 10):
+        sys.exit(f"tools/make_venv.py: expected Python 3.10 or later as python3, found {sys.version.split()[0]}")
+    python = folder / "bin" / "python"
+    if not python.exists():
+        print(f"== {folder}: making it with Python {sys.version.split()[0]}", flush=True)
+        venv.create(folder, with_pip=True, clear=folder.exists())
+    pins = pyproject()["project"]["optional-dependencies"]["dev"]
+    print(f"== {folder}: {' '.join(pin.partition(';')[0] for pin in pins)}", flush=True)
+    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True, env=environment)
+
+    site = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip()
+    Path(site, "treadle-checkout.pth").write_text(f"{ROOT / 'python'}\n", encoding="utf-8")
+    for command, module in COMMANDS.items():
+        script = folder / "bin" / command
+        script.write_text(f'#!/bin/sh\nexec "{python.absolute()}" -m {module} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    link = folder / "bin" / "treadle-opt"
+    link.unlink(missing_ok=True)
+    link.symlink_to(ROOT / "build" / "bin" / "treadle-opt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
