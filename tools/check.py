@@ -84,6 +84,9 @@ def changed(*patterns: str) -> list[str]:
 def checks() -> list[Check]:
     """Every check, in the order in which they run: the quick ones first."""
     cpp = sources("*.cpp", "*.h", "*.c")
+    ctest: list[str | Path] = ["ctest", "--test-dir", BUILD, "-j", CORES, "--output-on-failure", "--no-tests=error"]
+    lit: list[str | Path] = [BIN / "lit", "-s", "-v", "-j", CORES, BUILD / "test" / "lit"]
+    pytest: list[str | Path] = [sys.executable, "-m", "pytest", "-q"]
     tidy: list[str | Path] = ["run-clang-tidy-22", "-quiet", "-p", BUILD, "-j", CORES]
     anchored = [f"^{ROOT / name}$" for name in changed("lib/*.cpp", "tools/*.cpp")]
     return [
@@ -91,11 +94,9 @@ def checks() -> list[Check]:
         Check("ruff", [BIN / "ruff", "check", "--quiet", "."], "lint"),
         Check("ruff-format", [BIN / "ruff", "format", "--check", "--quiet", "."], "lint"),
         Check("mypy", [BIN / "mypy"], "lint"),
-        Check("ctest", ["ctest", "--test-dir", BUILD, "-j", CORES, "--output-on-failure", "--no-tests=error",
-                        "--progress", "--output-junit", REPORTS / "ctest.xml"], report=True),  # fmt: skip
-        Check("lit", [BIN / "lit", "-s", "-v", "-j", CORES, "--xunit-xml-output", REPORTS / "lit.xml",
-                      BUILD / "test" / "lit"], report=True),  # fmt: skip
-        Check("pytest", [sys.executable, "-m", "pytest", "-q", f"--junit-xml={REPORTS / 'pytest.xml'}"], report=True),
+        Check("ctest", [*ctest, "--output-junit", REPORTS / "ctest.xml"], report=True),
+        Check("lit", [*lit, "--xunit-xml-output", REPORTS / "lit.xml"], report=True),
+        Check("pytest", [*pytest, f"--junit-xml={REPORTS / 'pytest.xml'}"], report=True),
         Check("tidy-changed", [*tidy, *anchored] if anchored else ["true"], "tidy", slow=True),
         Check("tidy-all", [*tidy, f"^{ROOT}/(lib|tools)/.*"], slow=True),
         Check("wheel", [sys.executable, ROOT / "tools" / "check_wheel.py"], slow=True),

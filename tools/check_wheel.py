@@ -1,6 +1,6 @@
 """Build the wheel, install it into a fresh environment, and use it there: the tools, and a call on NumPy arrays.
 
-    python tools/check_wheel.py
+python tools/check_wheel.py
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def main() -> None:
         venv.create(here / "venv", with_pip=True)
         tools = here / "venv" / "bin"
         environment["PATH"] = f"{tools}{os.pathsep}{environment.get('PATH', '')}"
-        command(tools / "pip", "--disable-pip-version-check", "install", "--quiet", wheel, cwd=here, environment=environment)
+        command(
+            tools / "pip", "--disable-pip-version-check", "install", "--quiet", wheel, cwd=here, environment=environment
+        )
 
         (here / "scale.py").write_text(KERNEL, encoding="utf-8")
         command("python", "scale.py", cwd=here, environment=environment)

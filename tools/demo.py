@@ -22,7 +22,7 @@ from treadle.errors import TreadleError
 from treadle.frontend.loading import load_kernels
 from treadle.runtime.call import BFloat16
 
-ARCHITECTURES = ("sm_80", "sm_90a")
+TARGETS = ("sm_80", "sm_90a", "cpu")
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,11 @@ def run_on_cpu(package: testing.Kernel, function: Any, case: testing.Case) -> Ro
     milliseconds = 1e3 * (time.perf_counter() - start)
 
     def run(_name: str, _constants: Any, _dtype: str, _present: Any, arrays: Mapping[str, Any]) -> None:
-        storage = {name: getattr(array, "dtype", None) for name, array in arrays.items()}
-        program.launch(**{n: BFloat16(a) if storage[n] == "uint16" else a for n, a in arrays.items()})
+        arguments: dict[str, Any] = {
+            name: BFloat16(array) if getattr(array, "dtype", None) == "uint16" else array
+            for name, array in arrays.items()
+        }
+        program.launch(**arguments)
 
     records = testing.check(package, case, run)
     wrong = [str(record) for record in records if not record.ok]
@@ -104,17 +107,15 @@ def run_on_cpu(package: testing.Kernel, function: Any, case: testing.Case) -> Ro
     return Row(case.kernel, "cpu", milliseconds, error=worst, problem="; ".join(wrong))
 
 
-def rows(folder: str) -> Iterator[tuple[Row, bool]]:
-    """The lines of one kernel folder, and whether each is as it should be."""
-    for package, function, case in cases(folder):
-        steps = [(arch, lambda arch=arch: compile_for_gpu(function, case, arch)) for arch in ARCHITECTURES]
-        steps.append(("cpu", lambda: run_on_cpu(package, function, case)))
-        for target, step in steps:
-            try:
-                row = step()
-                yield row, target != "cpu" or not row.problem
-            except TreadleError as error:
-                yield Row(case.kernel, target, problem=f"{type(error).__name__}: {str(error).splitlines()[0]}"), False
+def row(package: testing.Kernel, function: Any, case: testing.Case, target: str) -> tuple[Row, bool]:
+    """One line of the table, and whether it is as it should be."""
+    try:
+        if target == "cpu":
+            ran = run_on_cpu(package, function, case)
+            return ran, not ran.problem
+        return compile_for_gpu(function, case, target), True
+    except TreadleError as error:
+        return Row(case.kernel, target, problem=f"{type(error).__name__}: {str(error).splitlines()[0]}"), False
 
 
 def main(folders: Sequence[str]) -> int:
@@ -127,9 +128,11 @@ def main(folders: Sequence[str]) -> int:
     show(HEADER)
     failed = 0
     for folder in folders or testing.kernel_names():
-        for row, ok in rows(folder):
-            failed += not ok
-            show(row.cells())
+        for package, function, case in cases(folder):
+            for target in TARGETS:
+                line, ok = row(package, function, case, target)
+                failed += not ok
+                show(line.cells())
     if failed:
         print(f"{failed} lines are not as they should be")
     return 1 if failed else 0

@@ -2,10 +2,11 @@
 
     python3 tools/make_venv.py .venv
 
-Run by the Makefile with the system's Python. Nothing is compiled: `treadlec` and `treadle-run` in the environment run the
-sources, which find the libraries in `build/lib`.
+Run by the Makefile with the system's Python. Nothing is compiled: `treadlec` and `treadle-run` in the environment run
+the sources, which find the libraries in `build/lib`.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -19,16 +20,14 @@ COMMANDS = {"treadlec": "treadle.cli.treadlec", "treadle-run": "treadle.cli.trea
 
 def pyproject() -> dict[str, Any]:
     """The project's metadata. Before 3.11 Python has no TOML reader of its own, but pip has."""
-    try:
-        import tomllib
-    except ModuleNotFoundError:
-        from pip._vendor import tomli as tomllib
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    name = "tomllib" if sys.version_info >= (3, 11) else "pip._vendor.tomli"
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return dict(importlib.import_module(name).loads(text))
 
 
 def main(folder: Path) -> None:
     """Make the environment, or bring it up to date."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036
         sys.exit(f"tools/make_venv.py: expected Python 3.10 or later as python3, found {sys.version.split()[0]}")
     python = folder / "bin" / "python"
     if not python.exists():

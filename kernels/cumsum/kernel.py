@@ -5,6 +5,8 @@
 
 Shapes: x, y [B, T, D] and [M, N]; every size is dynamic and may be ragged.
 dtypes: f32, f16 or bf16, x and y alike; sums are f32 and rounded once, when stored.
+Alignment: base addresses and rows are multiples of ALIGN bytes; 16, the default, wants D or N to be a multiple of 8 for
+16-bit elements and of 4 for f32; 0 takes any, with narrower accesses.
 Constants: C, BD (cumsum_time) and R, BN (cumsum_rows) are tile sizes, powers of two; REVERSE sums from the far end.
 
 Each block walks its axis in chunks: it scans a chunk, adds what came before, and carries the total on. Blocks run over
@@ -17,14 +19,15 @@ Source: the definition; the chunks are those of Dakkak et al., arXiv:1811.09736,
 import treadle as td
 
 
-@td.kernel(num_warps=4, num_stages=2)
+@td.kernel(num_warps=4, num_stages=4)
 def cumsum_time(
-    x: td.Tensor["B", "T", "D"],
-    y: td.Tensor["B", "T", "D"],
+    x: td.Tensor["B", "T", "D", td.Align("ALIGN")],
+    y: td.Tensor["B", "T", "D", td.Align("ALIGN")],
     *,
-    C: td.Const = 64,
+    C: td.Const = 128,
     BD: td.Const = 64,
     REVERSE: td.Const = False,
+    ALIGN: td.Const = 16,
 ):
     """y = cumsum(x) along T: one block for BD columns of one batch, C steps at a time."""
     B, T, D = x.shape
@@ -39,14 +42,15 @@ def cumsum_time(
         carry = carry + v.sum(axis=0)  # elements out of bounds read as 0
 
 
-@td.kernel(num_warps=4, num_stages=2)
+@td.kernel(num_warps=4, num_stages=3)
 def cumsum_rows(
-    x: td.Tensor["M", "N"],
-    y: td.Tensor["M", "N"],
+    x: td.Tensor["M", "N", td.Align("ALIGN")],
+    y: td.Tensor["M", "N", td.Align("ALIGN")],
     *,
     R: td.Const = 4,
     BN: td.Const = 512,
     REVERSE: td.Const = False,
+    ALIGN: td.Const = 16,
 ):
     """y = cumsum(x) along N: one block for R rows, BN columns at a time."""
     M, N = x.shape

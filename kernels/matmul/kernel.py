@@ -19,7 +19,7 @@ Source: the definition; the block order is that of Triton's matmul tutorial (Til
 import treadle as td
 
 
-@td.kernel(num_warps=8, num_stages=4)
+@td.kernel(num_warps=4, num_stages=3)
 def matmul(
     a: td.Tensor["M", "K", td.Align("ALIGN")],
     b: td.Tensor["K", "N", td.Align("ALIGN")],

@@ -81,7 +81,8 @@ Value cpu::fromF32(OpBuilder &b, Location loc, Value value, Type element) {
 
 //===-- integer division ---------------------------------------------------===//
 
-/// A divisor on which the machine's division cannot trap: x / 0 and the most negative number / -1 have no result to keep.
+/// A divisor on which the machine's division cannot trap: x / 0 and the most negative number / -1 have no result to
+/// keep.
 static Value safeDivisor(OpBuilder &b, Location loc, Value x, Value y, bool isSigned) {
   Type type = y.getType();
   Value one = cpu::number(b, loc, type, 1);
@@ -123,7 +124,8 @@ static Value emitDivision(OpBuilder &b, Operation *op, Value x, Value y) {
     auto side = floor ? arith::CmpIPredicate::slt : arith::CmpIPredicate::sge;
     off = arith::AndIOp::create(b, loc, off, arith::CmpIOp::create(b, loc, side, sign, zero));
   }
-  Value moved = floor ? Value(arith::SubIOp::create(b, loc, quotient, one)) : Value(arith::AddIOp::create(b, loc, quotient, one));
+  Value moved =
+      floor ? Value(arith::SubIOp::create(b, loc, quotient, one)) : Value(arith::AddIOp::create(b, loc, quotient, one));
   return arith::SelectOp::create(b, loc, off, moved, quotient);
 }
 

@@ -102,8 +102,8 @@ void Fusion::visit(Value tile, Block &block) {
   }
   if (auto transpose = tile.getDefiningOp<tile::TransposeOp>())
     mustStore |= turnsLanes(transpose) && !llvm::all_of(tile.getUsers(), [&](Operation *user) {
-      return isa<tile::DotOp>(user) && user->getBlock() == &block; // copies its operands itself
-    });
+                   return isa<tile::DotOp>(user) && user->getBlock() == &block; // copies its operands itself
+                 });
   auto cost = costs.find(tile); // absent: not elementwise, has memory anyhow
   if (cost != costs.end() && (mustStore || cost->second > LongCost ||
                               (cost->second > CheapCost && (mine.list.size() > 1 || mine.nested || mine.repeated))))

@@ -1,7 +1,7 @@
 //===-- Fusion.h - which tiles of a block get memory -----------------------===//
 //
-// An elementwise tile needs no memory: its consumers' loops can compute its elements where they read them. It gets memory when
-// several loops would repeat work that costs more than reading it back.
+// An elementwise tile needs no memory: its consumers' loops can compute its elements where they read them. It gets
+// memory when several loops would repeat work that costs more than reading it back.
 //
 #ifndef TREADLE_TARGET_CPU_FUSION_H
 #define TREADLE_TARGET_CPU_FUSION_H
@@ -14,13 +14,15 @@
 
 namespace treadle::cpu {
 
-/// True for a tile whose elements are functions of single elements of other tiles: arithmetic, splat, iota, axes moved about.
+/// True for a tile whose elements are functions of single elements of other tiles: arithmetic, splat, iota, axes moved
+/// about.
 bool isElementwise(mlir::Operation *op);
 
 /// The last axis with more than one element, other than `except`; -1 when there is none.
 int lastAxis(llvm::ArrayRef<int64_t> shape, int except = -1);
 
-/// True when neighbours in the result were not neighbours in the operand: such a tile is written to memory block by block.
+/// True when neighbours in the result were not neighbours in the operand: such a tile is written to memory block by
+/// block.
 bool turnsLanes(tile::TransposeOp op);
 
 class Fusion {

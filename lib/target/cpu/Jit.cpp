@@ -100,7 +100,8 @@ static Expected<OwningOpRef<ModuleOp>> lower(ModuleOp module, std::string &name,
     kernel = function;
   }
   if (!kernel)
-    return makeError(name.empty() ? "the module has no kernel" : "the module has no kernel '" + llvm::Twine(name) + "'");
+    return makeError(name.empty() ? "the module has no kernel"
+                                  : "the module has no kernel '" + llvm::Twine(name) + "'");
   name = kernel.getName().str();
 
   OwningOpRef<ModuleOp> copy = ModuleOp::create(module.getLoc());
@@ -134,7 +135,8 @@ static Error optimize(llvm::Module &module, llvm::TargetMachine &target) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::ModulePassManager passes;
-  const char *pipeline = "function(simplifycfg,early-cse<memssa>,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,licm),early-cse<memssa>,"
+  const char *pipeline = "function(simplifycfg,early-cse<memssa>,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,"
+                         "licm),early-cse<memssa>,"
                          "loop(indvars,loop-deletion),simplifycfg,instcombine<no-verify-fixpoint>)";
   if (Error error = builder.parsePassPipeline(passes, pipeline))
     return error;
@@ -161,7 +163,8 @@ struct Diagnostics : llvm::DiagnosticHandler {
 static Error addLibrary(llvm::orc::LLJIT &jit) {
   llvm::orc::SymbolMap symbols;
   auto add = [&](StringRef name, auto *function) {
-    symbols[jit.mangleAndIntern(name)] = llvm::orc::ExecutorSymbolDef(llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported);
+    symbols[jit.mangleAndIntern(name)] =
+        llvm::orc::ExecutorSymbolDef(llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported);
   };
   add("memcpy", &std::memcpy);
   add("memmove", &std::memmove);
@@ -243,7 +246,9 @@ struct Launch {
   int64_t grid[3], blocks, chunk;
   std::atomic<int64_t> next{0};
 
-  void run(int64_t block) const { entry(params, block % grid[0], block / grid[0] % grid[1], block / grid[0] / grid[1]); }
+  void run(int64_t block) const {
+    entry(params, block % grid[0], block / grid[0] % grid[1], block / grid[0] / grid[1]);
+  }
   void work() {
     for (;;) {
       int64_t begin = next.fetch_add(chunk), end = std::min(begin + chunk, blocks);
@@ -286,7 +291,9 @@ void CpuKernel::launch(const int64_t grid[3], void **params, int numThreads) con
   pthread_attr_setstacksize(&attributes, (impl->stackBytes + SpareStack + 4095) / 4096 * 4096);
   for (int i = here ? 1 : 0; i < numThreads; ++i) {
     pthread_t thread;
-    if (pthread_create(&thread, &attributes, [](void *data) -> void * { return static_cast<Launch *>(data)->work(), nullptr; }, &launch))
+    if (pthread_create(
+            &thread, &attributes, [](void *data) -> void * { return static_cast<Launch *>(data)->work(), nullptr; },
+            &launch))
       break; // the others do its share
     threads.push_back(thread);
   }

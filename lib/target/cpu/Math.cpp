@@ -1,7 +1,8 @@
 //===-- Math.cpp - elementary functions of f32 -----------------------------===//
 //
-// Straight-line code on a scalar or on lanes, so that it costs a few cycles per element. Coefficients: Cephes (exp, log,
-// sin, cos, tanh) and N. Juffa (erf). Errors are below 5e-7 relative; infinities, NaN, zeros and denormals are right.
+// Straight-line code on a scalar or on lanes, so that it costs a few cycles per element. Coefficients: Cephes (exp,
+// log, sin, cos, tanh) and N. Juffa (erf). Errors are below 5e-7 relative; infinities, NaN, zeros and denormals are
+// right.
 //
 #include "target/cpu/Elementwise.h"
 
@@ -67,10 +68,12 @@ struct Writer {
   }
   /// e^r for |r| <= ln 2 / 2.
   Value expSmall(Value r) {
-    Value p = horner(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
+    Value p = horner(
+        r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
     return add(add(mul(mul(p, r), r), r), f(1));
   }
-  /// The nearest integer, as f32 and as i32; the sum with 1.5 · 2^23 rounds, also where a conversion would be undefined.
+  /// The nearest integer, as f32 and as i32; the sum with 1.5 · 2^23 rounds, also where a conversion would be
+  /// undefined.
   std::pair<Value, Value> nearest(Value x) {
     Value magic = f(12582912.0), sum = add(x, magic);
     return {sub(sum, magic), isub(bits(sum), bits(magic))};
@@ -106,8 +109,8 @@ struct Writer {
     Value m = sub(real(isub(bits(x), shl(e, 23))), f(1));
     e = pick(tiny, isub(e, i(23)), e);
     Value z = mul(m, m);
-    Value p = horner(m, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-                         2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
+    Value p = horner(m, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+                         -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
     return {add(m, sub(mul(mul(p, m), z), mul(z, f(0.5)))), Value(arith::SIToFPOp::create(b, loc, f32(), e))};
   }
   Value logSpecial(Value x, Value y) {
@@ -140,17 +143,18 @@ struct Writer {
   }
   Value erf(Value x) {
     Value t = abs(x), s = mul(x, x);
-    Value small = horner(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1});
+    Value small =
+        horner(s, {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1});
     small = add(mul(small, x), x);
     Value u = pick(gt(t, f(4)), f(4), t);
-    Value p = horner(u, {-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1});
+    Value p = horner(u, {-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
+                         -1.28717512e-1});
     Value big = sub(f(1), exp(sub(mul(p, u), u)));
     return pick(gt(t, f(0.927734375)), copysign(big, x), small);
   }
 
   /// The quarter turn is found in f64: exact enough up to 10^6; beyond, the C library's function.
-  template <typename LibraryOp>
-  Value sincos(Value x, int quarter) {
+  template <typename LibraryOp> Value sincos(Value x, int quarter) {
     Value wide = arith::ExtFOp::create(b, loc, f64(), x), magic = d(6755399441055744.0);
     Value sum = add(mul(wide, d(0.636619772367581343)), magic), n = sub(sum, magic);
     Value r64 = sub(sub(wide, mul(n, d(1.57079632673412561417e+00))), mul(n, d(6.07710050650619224932e-11)));

@@ -104,15 +104,15 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
     auto masks = freeVariableMasks(out);
     Value holder;
     if (uint32_t lanes = masks[unsigned(In::Lane)])
-      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, lane, i32(lanes)), i32(0)));
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, place.lane, i32(lanes)), i32(0)));
     if (uint32_t others = masks[unsigned(In::Warp)] & ~plan->warpMask)
-      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, warp, i32(others)), i32(0)));
-    Value place = threadPart(out.bases(In::Lane), out.bases(In::Warp));
-    uint32_t placeMask = 0;
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, place.warp, i32(others)), i32(0)));
+    Value spot = threadPart(out.bases(In::Lane), out.bases(In::Warp));
+    uint32_t spotMask = 0;
     for (In in : {In::Lane, In::Warp})
       for (uint32_t basis : out.bases(in))
-        placeMask |= basis;
-    Value mine = arith::AddIOp::create(b, place, linear(selector, warp));
+        spotMask |= basis;
+    Value mine = arith::AddIOp::create(b, spot, linear(selector, place.warp));
     int64_t parts = int64_t(1) << bits.size();
     SmallVector<Slot> buffers;
     for (size_t i = 0; i < n; ++i) {
@@ -122,7 +122,7 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
       touchShared(begin, begin + size, /*write=*/true);
       for (int64_t r = 0; r < out.numRegisters(); ++r) {
         Value value = results[r][i];
-        sharedStore(sharedAddress(buffers[i].offset, mine, placeMask, out.apply(r, 0, 0), bytes), pack({value}), bytes, holder);
+        sharedStore(sharedAddress(buffers[i].offset, mine, spotMask, out.apply(r, 0, 0), bytes), pack({value}), bytes, holder);
       }
     }
     for (size_t i = 0; i < n; ++i)
@@ -135,7 +135,7 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
           Type element = cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType();
           unsigned bytes = bitsOf(element) / 8;
           SmallVector<Value> words;
-          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), place, placeMask, out.apply(r, 0, 0), bytes);
+          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), spot, spotMask, out.apply(r, 0, 0), bytes);
           sharedLoad(pointer, bytes, words);
           Regs value(1);
           unpack(words, element, value);
@@ -195,8 +195,8 @@ LogicalResult Emitter::emitScan(ScanOp op) {
     for (int64_t r = 0; r < count; ++r)
       if (int64_t source = sourceOf(r); source >= 0 && !llvm::is_contained(sources, source))
         sources.push_back(source);
-    Value otherLane = step.in == In::Lane ? arith::XOrIOp::create(b, lane, i32(bit)).getResult() : lane;
-    Value otherWarp = step.in == In::Warp ? arith::XOrIOp::create(b, warp, i32(bit)).getResult() : warp;
+    Value otherLane = step.in == In::Lane ? arith::XOrIOp::create(b, place.lane, i32(bit)).getResult() : place.lane;
+    Value otherWarp = step.in == In::Warp ? arith::XOrIOp::create(b, place.warp, i32(bit)).getResult() : place.warp;
     otherLane = farEnd(otherLane, laneDone);
     otherWarp = farEnd(otherWarp, warpDone);
 
@@ -204,7 +204,7 @@ LogicalResult Emitter::emitScan(ScanOp op) {
     if (step.in == In::Warp || warpDone) {
       // Another warp's registers: through scratch, one place for each source register of each thread.
       int64_t perWarp = int64_t(sources.size()) * 32, size = perWarp * warps;
-      Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, warp, i32(perWarp)), lane);
+      Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, place.warp, i32(perWarp)), place.lane);
       Value theirs = arith::AddIOp::create(b, arith::MulIOp::create(b, otherWarp, i32(perWarp)), otherLane);
       SmallVector<Slot> buffers;
       for (size_t i = 0; i < n; ++i) {
@@ -230,13 +230,13 @@ LogicalResult Emitter::emitScan(ScanOp op) {
     } else {
       for (int64_t r : sources)
         for (Value value : values[r])
-          totals[r].push_back(otherLane == lane ? value : shuffleFrom(value, otherLane));
+          totals[r].push_back(otherLane == place.lane ? value : shuffleFrom(value, otherLane));
     }
 
     Value isLater;
     if (step.in != In::Register)
       isLater = arith::CmpIOp::create(b, reverse ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ne,
-                                      arith::AndIOp::create(b, step.in == In::Lane ? lane : warp, i32(bit)), i32(0));
+                                      arith::AndIOp::create(b, step.in == In::Lane ? place.lane : place.warp, i32(bit)), i32(0));
     SmallVector<Regs> next(values);
     for (int64_t r = 0; r < count; ++r) {
       int64_t source = sourceOf(r);

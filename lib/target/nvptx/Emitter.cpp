@@ -61,10 +61,10 @@ Value Emitter::linear(const Layout::Bases &bases, Value x) {
 Value Emitter::threadPart(const Layout::Bases &laneBases, const Layout::Bases &warpBases) {
   auto zero = [](const Layout::Bases &bases) { return llvm::all_of(bases, [](uint32_t basis) { return basis == 0; }); };
   if (zero(warpBases))
-    return linear(laneBases, lane);
+    return linear(laneBases, place.lane);
   if (zero(laneBases))
-    return linear(warpBases, warp);
-  return arith::XOrIOp::create(b, linear(laneBases, lane), linear(warpBases, warp));
+    return linear(warpBases, place.warp);
+  return arith::XOrIOp::create(b, linear(laneBases, place.lane), linear(warpBases, place.warp));
 }
 
 Value Emitter::isFirstHolder(const Layout &layout) {
@@ -74,8 +74,8 @@ Value Emitter::isFirstHolder(const Layout &layout) {
     if (mask)
       result = both(result, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, x, i32(mask)), i32(0)));
   };
-  require(lane, masks[unsigned(In::Lane)]);
-  require(warp, masks[unsigned(In::Warp)]);
+  require(place.lane, masks[unsigned(In::Lane)]);
+  require(place.warp, masks[unsigned(In::Warp)]);
   return result;
 }
 
@@ -204,6 +204,10 @@ void Emitter::bindAll(ValueRange values, ValueRange flat) {
     bind(value, Regs(flat.slice(next, count)));
     next += count;
   }
+}
+
+void Emitter::setPlace(Value thread) {
+  place = {thread, arith::AndIOp::create(b, thread, i32(31)), arith::ShRUIOp::create(b, thread, i32(5))};
 }
 
 void Emitter::bindArguments() {
@@ -428,7 +432,13 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     b.setInsertionPointToEnd(to);
     pendingReads = readsBefore;
     pendingWrites = writesBefore;
-    if (failed(emit(*from)))
+    // A branch works out for itself where its thread is: what it shares with the code before it would stay in registers
+    // through every loop in between.
+    Place before = place;
+    setPlace(assembly(b.getI32Type(), {place.thread}, "mov.b32 $0, $1;", "=r,r"));
+    LogicalResult done = emit(*from);
+    place = before;
+    if (failed(done))
       return failure();
     Regs yielded;
     appendFlat(from->getTerminator()->getOperands(), yielded);
@@ -501,9 +511,7 @@ LogicalResult Emitter::run() {
   function.addEntryBlock(b);
   b.setInsertionPointToStart(&function.getBody().front());
 
-  tid = NVVM::ThreadIdXOp::create(b, b.getI32Type());
-  lane = arith::AndIOp::create(b, tid, i32(31));
-  warp = arith::ShRUIOp::create(b, tid, i32(5));
+  setPlace(NVVM::ThreadIdXOp::create(b, b.getI32Type()));
   planRings();
   bindArguments();
   if (failed(emit(kernel.getBody().front())))

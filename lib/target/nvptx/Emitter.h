@@ -53,6 +53,7 @@ private:
   mlir::LogicalResult emitIf(mlir::scf::IfOp op);
   mlir::LogicalResult emitWhile(mlir::scf::WhileOp op);
   void bindArguments();
+  void setPlace(Value thread);
   void bind(Value value, Regs regs) { registers[value] = std::move(regs); }
   void bindAll(mlir::ValueRange values, mlir::ValueRange flat);
   Regs &regs(Value value) { return registers.find(value)->second; }
@@ -178,7 +179,9 @@ private:
   llvm::DenseMap<Value, ViewInfo> views;
   llvm::DenseMap<Value, Slot> slots;
   llvm::DenseMap<Value, Lazy> lazy;
-  Value tid, lane, warp; // i32
+  struct Place {
+    Value thread, lane, warp; // i32
+  } place;
   int warps;
   bool fast;
 

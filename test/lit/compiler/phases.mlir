@@ -52,7 +52,7 @@
 // MANIFEST: "ptx_version": "8.0",
 // MANIFEST: {"access":"read","align":16,"dtype":"bf16","kind":"tensor","name":"x","shape":["M","N"],"strides":[null,1]}
 // MANIFEST: {"access":"write","align":16,"dtype":"bf16","kind":"tensor","name":"y","shape":["M","N"],"strides":[null,1]}
-// MANIFEST: {"default":0.1,"dtype":"f32","kind":"scalar","name":"a"}
+// MANIFEST: {"default":0.1{{0*1?}},"dtype":"f32","kind":"scalar","name":"a"}
 // MANIFEST: "args":[{"pointer":"x"},{"dim":"M"},{"dim":"N"},{"stride":["x",0]},{"pointer":"y"},{"stride":["y",0]},{"scalar":"a"}]
 // MANIFEST-SAME: "block":[128,1,1],"entry":"scale"
 // MANIFEST-SAME: "grid":{{\[\[}}"ceildiv","M",32],["*",["-",["+","N",1],"M"],2],1]

@@ -27,8 +27,7 @@ const char *const Cpus[] = {"", "x86-64-v3", "x86-64-v2"};
 /// Arguments by their values, in the order of kernelAbi.
 struct Args {
   std::deque<int64_t> values;
-  template <typename T>
-  Args &operator<<(T value) {
+  template <typename T> Args &operator<<(T value) {
     values.emplace_back();
     std::memcpy(&values.back(), &value, sizeof(T));
     return *this;
@@ -43,7 +42,8 @@ struct Args {
 
 std::unique_ptr<CpuKernel> compile(const std::string &text, const char *cpu = "", std::string *error = nullptr) {
   DialectRegistry registry;
-  registry.insert<treadle::tile::TileDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect, scf::SCFDialect>();
+  registry
+      .insert<treadle::tile::TileDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect, scf::SCFDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   if (!module) {
@@ -61,7 +61,8 @@ std::unique_ptr<CpuKernel> compile(const std::string &text, const char *cpu = ""
   return nullptr;
 }
 
-void run(const std::string &text, Args args, std::array<int64_t, 3> grid = {1, 1, 1}, const char *cpu = "", int threads = 0) {
+void run(const std::string &text, Args args, std::array<int64_t, 3> grid = {1, 1, 1}, const char *cpu = "",
+         int threads = 0) {
   auto kernel = compile(text, cpu);
   ASSERT_TRUE(kernel);
   kernel->launch(grid.data(), args.pointers().data(), threads);
@@ -121,11 +122,14 @@ func.func @window(%x: !tile.view<?x?xf32> {tile.name = "x", tile.dims = ["M", "N
 TEST(CpuMemory, WindowsOfEveryPosition) {
   auto kernel = compile(Window);
   ASSERT_TRUE(kernel);
-  const int64_t grid[3] = {1, 1, 1}, least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
+  const int64_t grid[3] = {1, 1, 1}, least = std::numeric_limits<int64_t>::min(),
+                most = std::numeric_limits<int64_t>::max();
   for (int64_t M : {0, 1, 31, 40, 100})
     for (int64_t N : {0, 1, 17, 64, 90})
-      for (int64_t r : {least, int64_t(-33), int64_t(-32), int64_t(-5), int64_t(0), int64_t(3), int64_t(39), int64_t(68), int64_t(101), most})
-        for (int64_t c : {least, int64_t(-64), int64_t(-50), int64_t(-16), int64_t(0), int64_t(1), int64_t(26), int64_t(89), most})
+      for (int64_t r : {least, int64_t(-33), int64_t(-32), int64_t(-5), int64_t(0), int64_t(3), int64_t(39),
+                        int64_t(68), int64_t(101), most})
+        for (int64_t c :
+             {least, int64_t(-64), int64_t(-50), int64_t(-16), int64_t(0), int64_t(1), int64_t(26), int64_t(89), most})
           for (bool high : {false, true}) {
             Fenced x(M * N, high), z(M * N, high);
             std::vector<float> y(32 * 64, -1);
@@ -146,8 +150,8 @@ TEST(CpuMemory, WindowsOfEveryPosition) {
               }
             for (int64_t i = 0; i < M; ++i)
               for (int64_t j = 0; j < N; ++j) {
-                bool in = inside(r, i - r, M) && i - r >= 0 && i - r < 32 && r < 1000 && r > -1000 && c < 1000 && c > -1000 &&
-                          j - c >= 0 && j - c < 64;
+                bool in = inside(r, i - r, M) && i - r >= 0 && i - r < 32 && r < 1000 && r > -1000 && c < 1000 &&
+                          c > -1000 && j - c >= 0 && j - c < 64;
                 ASSERT_EQ(z.data()[i * N + j], in ? 100 + i * N + j : -5) << M << " " << N << " " << r << " " << c;
               }
           }
@@ -178,7 +182,8 @@ func.func @axes(%x: !tile.view<?x?x3x?xi32, strides = [?, ?, ?, ?]> {tile.name =
   for (int64_t h : {0, 2, 3, -1}) {
     std::vector<int32_t> y(M * N, -1), s(1, -1);
     Args args;
-    args << x.data() << B << M << N << M * 3 * N << 3 * N << N << int64_t(1) << y.data() << M << s.data() << int64_t(1) << h;
+    args << x.data() << B << M << N << M * 3 * N << 3 * N << N << int64_t(1) << y.data() << M << s.data() << int64_t(1)
+         << h;
     run(text, args);
     bool in = h >= 0 && h < 3;
     for (int i = 0; i < M; ++i)
@@ -295,14 +300,16 @@ TEST(CpuElementwise, MathIsAccurate) {
       }
       // Infinities, NaN, zeros: as the C library has them.
       float inf = std::numeric_limits<float>::infinity();
-      std::vector<float> x = {inf, -inf, NAN, 0.0f, -0.0f, 1e-45f, -1e-45f, 1.0f, -1.0f, 3e38f, -3e38f, 90, -110}, y(x.size());
+      std::vector<float> x = {inf, -inf, NAN, 0.0f, -0.0f, 1e-45f, -1e-45f, 1.0f, -1.0f, 3e38f, -3e38f, 90, -110},
+                         y(x.size());
       const int64_t N = x.size(), grid[3] = {1, 1, 1};
       Args args;
       args << x.data() << N << y.data();
       kernel->launch(grid, args.pointers().data());
       for (int i = 0; i < N; ++i) {
         float right = exact(x[i]);
-        EXPECT_TRUE((std::isnan(right) && std::isnan(y[i])) || y[i] == right || std::fabs(y[i] - right) < 1e-6 * std::fabs(right))
+        EXPECT_TRUE((std::isnan(right) && std::isnan(y[i])) || y[i] == right ||
+                    std::fabs(y[i] - right) < 1e-6 * std::fabs(right))
             << name << "(" << x[i] << ") is " << y[i] << ", not " << right;
       }
     }
@@ -313,7 +320,10 @@ TEST(CpuElementwise, SixteenBitFloats) {
     for (const char *type : {"bf16", "f16"}) {
       // Every number, through f32 and back, and squared (in f32, rounded once).
       std::string tile = std::string("tensor<64x") + type + ">";
-      auto copy = compile(unary("%w = arith.extf %x : " + tile + " to tensor<64xf32>\n %y = arith.truncf %w : tensor<64xf32> to " + tile, type, type), cpu);
+      auto copy = compile(unary("%w = arith.extf %x : " + tile +
+                                    " to tensor<64xf32>\n %y = arith.truncf %w : tensor<64xf32> to " + tile,
+                                type, type),
+                          cpu);
       auto square = compile(unary("%y = arith.mulf %x, %x : " + tile, type, type), cpu);
       ASSERT_TRUE(copy && square);
       const int64_t N = 1 << 16, grid[3] = {N / 64, 1, 1};
@@ -355,13 +365,15 @@ TEST(CpuElementwise, DivisionNeverTraps) {
   for (const char *op : {"divsi", "remsi", "floordivsi", "ceildivsi", "divui", "remui", "ceildivui"})
     body += "%d" + std::to_string(count++) + " = arith." + op + " %x, %s : tensor<64xi32>\n";
   // s is x shifted by one element's worth: zeros, -1 and the least number all meet.
-  std::string text = unary("%one = arith.constant dense<1> : tensor<64xi32>\n%m = arith.constant dense<-1> : tensor<64xi32>\n"
-                           "%i = tile.iota : tensor<64xi32>\n%two = arith.constant dense<3> : tensor<64xi32>\n"
-                           "%k = arith.remsi %i, %two : tensor<64xi32>\n%s = arith.subi %k, %one : tensor<64xi32>\n" + body +
-                               "%q0 = arith.addi %d0, %d1 : tensor<64xi32>\n%q1 = arith.muli %d2, %d3 : tensor<64xi32>\n"
-                               "%q2 = arith.xori %d4, %d5 : tensor<64xi32>\n%q3 = arith.addi %q0, %q1 : tensor<64xi32>\n"
-                               "%q4 = arith.addi %q2, %d6 : tensor<64xi32>\n%y = arith.addi %q3, %q4 : tensor<64xi32>",
-                           "i32", "i32");
+  std::string text =
+      unary("%one = arith.constant dense<1> : tensor<64xi32>\n%m = arith.constant dense<-1> : tensor<64xi32>\n"
+            "%i = tile.iota : tensor<64xi32>\n%two = arith.constant dense<3> : tensor<64xi32>\n"
+            "%k = arith.remsi %i, %two : tensor<64xi32>\n%s = arith.subi %k, %one : tensor<64xi32>\n" +
+                body +
+                "%q0 = arith.addi %d0, %d1 : tensor<64xi32>\n%q1 = arith.muli %d2, %d3 : tensor<64xi32>\n"
+                "%q2 = arith.xori %d4, %d5 : tensor<64xi32>\n%q3 = arith.addi %q0, %q1 : tensor<64xi32>\n"
+                "%q4 = arith.addi %q2, %d6 : tensor<64xi32>\n%y = arith.addi %q3, %q4 : tensor<64xi32>",
+            "i32", "i32");
   size_t at = text.find("%i = arith.muli");
   text.replace(at, 15, "%at = arith.muli");
   for (size_t i; (i = text.find("[%i]")) != std::string::npos;)
@@ -374,7 +386,9 @@ TEST(CpuElementwise, DivisionNeverTraps) {
 
 TEST(CpuElementwise, FloorAndCeilDivision) {
   for (const char *op : {"floordivsi", "ceildivsi", "divsi", "remsi"}) {
-    std::string text = unary(std::string("%s = arith.constant dense<-3> : tensor<64xi32>\n%y = arith.") + op + " %x, %s : tensor<64xi32>", "i32", "i32");
+    std::string text = unary(std::string("%s = arith.constant dense<-3> : tensor<64xi32>\n%y = arith.") + op +
+                                 " %x, %s : tensor<64xi32>",
+                             "i32", "i32");
     std::vector<int32_t> x(41), y(41);
     for (int i = 0; i < 41; ++i)
       x[i] = i - 20;
@@ -443,19 +457,28 @@ static std::string reductions(int M, int N, int axis) {
   std::string tile = std::to_string(M) + "x" + std::to_string(N), row = std::to_string(axis ? M : N);
   std::string n = std::to_string(axis ? N : M);
   return R"mlir(
-func.func @reduce(%vx: !tile.view<)mlir" + tile + R"mlir(xf32> {tile.name = "x", tile.dims = [)mlir" + std::to_string(M) + ", " + std::to_string(N) + R"mlir(]},
+func.func @reduce(%vx: !tile.view<)mlir" +
+         tile + R"mlir(xf32> {tile.name = "x", tile.dims = [)mlir" + std::to_string(M) + ", " + std::to_string(N) +
+         R"mlir(]},
     %vs: !tile.view<?xf32> {tile.name = "s", tile.dims = ["R"]}, %vm: !tile.view<?xf32> {tile.name = "m", tile.dims = ["R"]},
     %vi: !tile.view<?xi32> {tile.name = "i", tile.dims = ["R"]})
     attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
   %c0 = arith.constant 0 : index
-  %x = tile.load %vx[%c0, %c0] along [0, 1] : !tile.view<)mlir" + tile + "xf32> -> tensor<" + tile + R"mlir(xf32>
-  %s = tile.reduce (%x) along )mlir" + std::to_string(axis) + R"mlir( { ^bb0(%a: f32, %b: f32):
+  %x = tile.load %vx[%c0, %c0] along [0, 1] : !tile.view<)mlir" +
+         tile + "xf32> -> tensor<" + tile + R"mlir(xf32>
+  %s = tile.reduce (%x) along )mlir" +
+         std::to_string(axis) + R"mlir( { ^bb0(%a: f32, %b: f32):
     %c = arith.addf %a, %b : f32
-    tile.yield %c : f32 } : (tensor<)mlir" + tile + "xf32>) -> (tensor<" + row + R"mlir(xf32>)
-  %i = tile.iota : tensor<)mlir" + n + R"mlir(xi32>
-  %ie = tile.expand_dims %i, )mlir" + (axis ? "0" : "1") + " : tensor<" + n + "xi32> -> tensor<" + (axis ? "1x" + n : n + "x1") + R"mlir(xi32>
-  %ib = tile.broadcast %ie : tensor<)mlir" + (axis ? "1x" + n : n + "x1") + "xi32> -> tensor<" + tile + R"mlir(xi32>
-  %m, %k = tile.reduce (%x, %ib) along )mlir" + std::to_string(axis) + R"mlir( { ^bb0(%a: f32, %ai: i32, %b: f32, %bi: i32):
+    tile.yield %c : f32 } : (tensor<)mlir" +
+         tile + "xf32>) -> (tensor<" + row + R"mlir(xf32>)
+  %i = tile.iota : tensor<)mlir" +
+         n + R"mlir(xi32>
+  %ie = tile.expand_dims %i, )mlir" +
+         (axis ? "0" : "1") + " : tensor<" + n + "xi32> -> tensor<" + (axis ? "1x" + n : n + "x1") + R"mlir(xi32>
+  %ib = tile.broadcast %ie : tensor<)mlir" +
+         (axis ? "1x" + n : n + "x1") + "xi32> -> tensor<" + tile + R"mlir(xi32>
+  %m, %k = tile.reduce (%x, %ib) along )mlir" +
+         std::to_string(axis) + R"mlir( { ^bb0(%a: f32, %ai: i32, %b: f32, %bi: i32):
     %gt = arith.cmpf ogt, %a, %b : f32
     %eq = arith.cmpf oeq, %a, %b : f32
     %lt = arith.cmpi slt, %ai, %bi : i32
@@ -463,10 +486,14 @@ func.func @reduce(%vx: !tile.view<)mlir" + tile + R"mlir(xf32> {tile.name = "x",
     %first = arith.ori %gt, %tie : i1
     %v = arith.select %first, %a, %b : f32
     %w = arith.select %first, %ai, %bi : i32
-    tile.yield %v, %w : f32, i32 } : (tensor<)mlir" + tile + "xf32>, tensor<" + tile + "xi32>) -> (tensor<" + row + "xf32>, tensor<" + row + R"mlir(xi32>)
-  tile.store %s, %vs[%c0] along [0] : tensor<)mlir" + row + R"mlir(xf32>, !tile.view<?xf32>
-  tile.store %m, %vm[%c0] along [0] : tensor<)mlir" + row + R"mlir(xf32>, !tile.view<?xf32>
-  tile.store %k, %vi[%c0] along [0] : tensor<)mlir" + row + R"mlir(xi32>, !tile.view<?xi32>
+    tile.yield %v, %w : f32, i32 } : (tensor<)mlir" +
+         tile + "xf32>, tensor<" + tile + "xi32>) -> (tensor<" + row + "xf32>, tensor<" + row + R"mlir(xi32>)
+  tile.store %s, %vs[%c0] along [0] : tensor<)mlir" +
+         row + R"mlir(xf32>, !tile.view<?xf32>
+  tile.store %m, %vm[%c0] along [0] : tensor<)mlir" +
+         row + R"mlir(xf32>, !tile.view<?xf32>
+  tile.store %k, %vi[%c0] along [0] : tensor<)mlir" +
+         row + R"mlir(xi32>, !tile.view<?xi32>
   return
 })mlir";
 }
@@ -540,16 +567,19 @@ TEST(CpuScan, BothAxesAndDirections) {
         for (bool last : {false, true}) { // a sum; or "the later one", which is associative but not commutative
           std::string tile = std::to_string(M) + "x" + std::to_string(N) + "xf32";
           std::string dims = std::to_string(M) + ", " + std::to_string(N);
-          std::string text = "func.func @scan(%vx: !tile.view<" + tile + "> {tile.name = \"x\", tile.dims = [" + dims + "]}, %vy: !tile.view<" +
-                             tile + "> {tile.name = \"y\", tile.dims = [" + dims +
-                             "]}) attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {\n%c0 = arith.constant 0 : index\n"
-                             "%x = tile.load %vx[%c0, %c0] along [0, 1] : !tile.view<" + tile + "> -> tensor<" + tile +
-                             ">\n%y = tile.scan (%x) along " + std::to_string(axis) + (reverse ? " reverse" : "") +
-                             " { ^bb0(%a: f32, %b: f32):\n" +
-                             (last ? "%z = arith.constant 0.0 : f32\n%t = arith.cmpf ogt, %b, %z : f32\n%s = arith.select %t, %b, %a : f32\n"
-                                   : "%s = arith.addf %a, %b : f32\n") +
-                             "tile.yield %s : f32 } : (tensor<" + tile + ">) -> (tensor<" + tile +
-                             ">)\ntile.store %y, %vy[%c0, %c0] along [0, 1] : tensor<" + tile + ">, !tile.view<" + tile + ">\nreturn }";
+          std::string text =
+              "func.func @scan(%vx: !tile.view<" + tile + "> {tile.name = \"x\", tile.dims = [" + dims +
+              "]}, %vy: !tile.view<" + tile + "> {tile.name = \"y\", tile.dims = [" + dims +
+              "]}) attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {\n%c0 = arith.constant 0 : index\n"
+              "%x = tile.load %vx[%c0, %c0] along [0, 1] : !tile.view<" +
+              tile + "> -> tensor<" + tile + ">\n%y = tile.scan (%x) along " + std::to_string(axis) +
+              (reverse ? " reverse" : "") + " { ^bb0(%a: f32, %b: f32):\n" +
+              (last ? "%z = arith.constant 0.0 : f32\n%t = arith.cmpf ogt, %b, %z : f32\n%s = arith.select %t, %b, %a "
+                      ": f32\n"
+                    : "%s = arith.addf %a, %b : f32\n") +
+              "tile.yield %s : f32 } : (tensor<" + tile + ">) -> (tensor<" + tile +
+              ">)\ntile.store %y, %vy[%c0, %c0] along [0, 1] : tensor<" + tile + ">, !tile.view<" + tile +
+              ">\nreturn }";
           auto x = randoms(M * N);
           for (float &v : x)
             v = std::round(v * 8);
@@ -577,9 +607,11 @@ TEST(CpuDot, MatmulRagged) {
       for (bool transposed : {false, true}) { // b is [N, K]
         std::string T = type, view = "!tile.view<?x?x" + T + ">";
         std::string b = transposed ? "[\"N\", \"K\"]" : "[\"K\", \"N\"]";
-        std::string text = "func.func @matmul(%a: " + view + " {tile.name = \"a\", tile.dims = [\"M\", \"K\"]}, %b: " + view +
-                           " {tile.name = \"b\", tile.dims = " + b + "}, %c: !tile.view<?x?xf32> {tile.name = \"c\", tile.dims = [\"M\", \"N\"]})"
-                           R"mlir( attributes {tile.kernel, tile.grid = affine_map<()[M, N] -> (M ceildiv 32, N ceildiv 64)>, tile.grid_dims = ["M", "N"]} {
+        std::string text =
+            "func.func @matmul(%a: " + view + " {tile.name = \"a\", tile.dims = [\"M\", \"K\"]}, %b: " + view +
+            " {tile.name = \"b\", tile.dims = " + b +
+            "}, %c: !tile.view<?x?xf32> {tile.name = \"c\", tile.dims = [\"M\", \"N\"]})"
+            R"mlir( attributes {tile.kernel, tile.grid = affine_map<()[M, N] -> (M ceildiv 32, N ceildiv 64)>, tile.grid_dims = ["M", "N"]} {
   %c0 = arith.constant 0 : index
   %c16 = arith.constant 16 : index
   %c32 = arith.constant 32 : index
@@ -588,14 +620,17 @@ TEST(CpuDot, MatmulRagged) {
   %j = tile.program_id 1
   %r = arith.muli %i, %c32 : index
   %s = arith.muli %j, %c64 : index
-  %K = tile.dim %a, 1 : )mlir" + view + R"mlir(
+  %K = tile.dim %a, 1 : )mlir" +
+            view + R"mlir(
   %zero = arith.constant dense<0.0> : tensor<32x64xf32>
   %sum = scf.for %k = %c0 to %K step %c16 iter_args(%acc = %zero) -> (tensor<32x64xf32>) {
-    %at = tile.load %a[%r, %k] along [0, 1] : )mlir" + view + " -> tensor<32x16x" + T + ">\n" +
-                           (transposed ? "%bl = tile.load %b[%s, %k] along [0, 1] : " + view + " -> tensor<64x16x" + T +
-                                             ">\n%bt = tile.transpose %bl, [1, 0] : tensor<64x16x" + T + "> -> tensor<16x64x" + T + ">\n"
-                                       : "%bt = tile.load %b[%k, %s] along [0, 1] : " + view + " -> tensor<16x64x" + T + ">\n") +
-                           "%d = tile.dot %at, %bt, %acc : tensor<32x16x" + T + ">, tensor<16x64x" + T + R"mlir(> -> tensor<32x64xf32>
+    %at = tile.load %a[%r, %k] along [0, 1] : )mlir" +
+            view + " -> tensor<32x16x" + T + ">\n" +
+            (transposed
+                 ? "%bl = tile.load %b[%s, %k] along [0, 1] : " + view + " -> tensor<64x16x" + T +
+                       ">\n%bt = tile.transpose %bl, [1, 0] : tensor<64x16x" + T + "> -> tensor<16x64x" + T + ">\n"
+                 : "%bt = tile.load %b[%k, %s] along [0, 1] : " + view + " -> tensor<16x64x" + T + ">\n") +
+            "%d = tile.dot %at, %bt, %acc : tensor<32x16x" + T + ">, tensor<16x64x" + T + R"mlir(> -> tensor<32x64xf32>
     scf.yield %d : tensor<32x64xf32>
   }
   tile.store %sum, %c[%r, %s] along [0, 1] : tensor<32x64xf32>, !tile.view<?x?xf32>
@@ -603,7 +638,8 @@ TEST(CpuDot, MatmulRagged) {
 })mlir";
         auto kernel = compile(text, cpu);
         ASSERT_TRUE(kernel);
-        for (auto [M, N, K] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {33, 65, 17}, {64, 128, 48}, {100, 70, 0}}) {
+        for (auto [M, N, K] :
+             {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {33, 65, 17}, {64, 128, 48}, {100, 70, 0}}) {
           auto a = randoms(M * K, -1, 1, 1), bm = randoms(K * N, -1, 1, 2);
           std::vector<uint16_t> a16(M * K), b16(K * N);
           for (size_t i = 0; i < a.size(); ++i)
@@ -613,8 +649,8 @@ TEST(CpuDot, MatmulRagged) {
           bool small = T == "bf16";
           std::vector<float> c(M * N, -1);
           Args args;
-          args << (small ? (void *)a16.data() : a.data()) << M << K << K << (small ? (void *)b16.data() : bm.data()) << N
-               << (transposed ? K : N) << c.data() << N;
+          args << (small ? (void *)a16.data() : a.data()) << M << K << K << (small ? (void *)b16.data() : bm.data())
+               << N << (transposed ? K : N) << c.data() << N;
           const int64_t grid[3] = {(M + 31) / 32, (N + 63) / 64, 1};
           kernel->launch(grid, args.pointers().data());
           for (int i = 0; i < M; ++i)
@@ -738,6 +774,7 @@ TEST(CpuErrors, AreReturned) {
 func.func @f(%v: !tile.view<4xf32> {tile.name = "v", tile.dims = [4]}) attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
   tile.barrier
   return
-})mlir", "", &error));
+})mlir",
+                       "", &error));
   EXPECT_EQ(error, "'tile.barrier' is not supported by the CPU target: it belongs to the scheduled stage");
 }
