@@ -90,7 +90,7 @@ def checks() -> list[Check]:
     tidy: list[str | Path] = ["run-clang-tidy-22", "-quiet", "-p", BUILD, "-j", CORES]
     anchored = [f"^{ROOT / name}$" for name in changed("lib/*.cpp", "tools/*.cpp")]
     return [
-        Check("clang-format", ["clang-format-22", "--dry-run", "-Werror", *cpp], "lint"),
+        Check("clang-format", ["clang-format-22", "--dry-run", "-Werror", "--ferror-limit=1", *cpp], "lint"),
         Check("ruff", [BIN / "ruff", "check", "--quiet", "."], "lint"),
         Check("ruff-format", [BIN / "ruff", "format", "--check", "--quiet", "."], "lint"),
         Check("mypy", [BIN / "mypy"], "lint"),

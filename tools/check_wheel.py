@@ -1,6 +1,8 @@
 """Build the wheel, install it into a fresh environment, and use it there: the tools, and a call on NumPy arrays.
 
-python tools/check_wheel.py
+    python tools/check_wheel.py
+
+Exit status: 0 when all of it worked.
 """
 
 from __future__ import annotations

@@ -60,9 +60,7 @@ Solver::Solver(const Bases &map) {
       continue;
     }
     // Decreasing leading bits, so that one pass reduces a vector.
-    auto pos = std::find_if(Rows.begin(), Rows.end(), [&](const Row &other) {
-      return other.value < row.value;
-    });
+    auto pos = std::find_if(Rows.begin(), Rows.end(), [&](const Row &other) { return other.value < row.value; });
     Rows.insert(pos, row);
   }
 }
@@ -79,9 +77,7 @@ std::optional<uint32_t> Solver::solve(uint32_t y) const {
   return inputs;
 }
 
-std::optional<uint32_t> solve(const Bases &map, uint32_t y) {
-  return Solver(map).solve(y);
-}
+std::optional<uint32_t> solve(const Bases &map, uint32_t y) { return Solver(map).solve(y); }
 
 std::optional<Bases> divide(const Bases &target, const Bases &map) {
   Solver solver(map);
@@ -95,13 +91,9 @@ std::optional<Bases> divide(const Bases &target, const Bases &map) {
   return result;
 }
 
-std::optional<Bases> rightInverse(const Bases &map, unsigned outBits) {
-  return divide(identity(outBits), map);
-}
+std::optional<Bases> rightInverse(const Bases &map, unsigned outBits) { return divide(identity(outBits), map); }
 
-std::optional<Bases> invert(const Bases &map) {
-  return rightInverse(map, unsigned(map.size()));
-}
+std::optional<Bases> invert(const Bases &map) { return rightInverse(map, unsigned(map.size())); }
 
 } // namespace f2
 
@@ -129,8 +121,7 @@ Layout::Bases invertShared(const Layout &shared) {
 DistMap offsetMap(const Layout &dist, const Layout &shared) {
   assert(dist.shape() == shared.shape() && "different tiles");
   Layout::Bases toOffset = invertShared(shared);
-  return {f2::compose(toOffset, dist.bases(In::Register)),
-          f2::compose(toOffset, dist.bases(In::Lane)),
+  return {f2::compose(toOffset, dist.bases(In::Register)), f2::compose(toOffset, dist.bases(In::Lane)),
           f2::compose(toOffset, dist.bases(In::Warp))};
 }
 
@@ -139,8 +130,7 @@ std::array<uint32_t, NumIn> freeVariableMasks(const Layout &layout) {
   std::array<uint32_t, NumIn> masks{};
   unsigned shift = 0;
   for (unsigned in = 0; in < NumIn; ++in) {
-    masks[in] = uint32_t(uint64_t(redundant) >> shift) &
-                uint32_t(layout.size(In(in)) - 1);
+    masks[in] = uint32_t(uint64_t(redundant) >> shift) & uint32_t(layout.size(In(in)) - 1);
     shift += layout.bits(In(in));
   }
   return masks;

@@ -18,10 +18,8 @@ static unsigned log2(int64_t x) {
   return bits;
 }
 
-Layout::Layout(std::vector<int64_t> shape, Bases reg, Bases lane, Bases warp,
-               Bases offset)
-    : Shape(std::move(shape)), In2Bases{std::move(reg), std::move(lane),
-                                        std::move(warp), std::move(offset)} {}
+Layout::Layout(std::vector<int64_t> shape, Bases reg, Bases lane, Bases warp, Bases offset)
+    : Shape(std::move(shape)), In2Bases{std::move(reg), std::move(lane), std::move(warp), std::move(offset)} {}
 
 Layout Layout::shared(std::vector<int64_t> shape, Bases offset) {
   return Layout(std::move(shape), {}, {}, {}, std::move(offset));
@@ -34,10 +32,8 @@ unsigned Layout::outBits() const {
   return bits;
 }
 
-uint32_t Layout::apply(uint32_t reg, uint32_t lane, uint32_t warp,
-                       uint32_t offset) const {
-  return f2::apply(bases(In::Register), reg) ^
-         f2::apply(bases(In::Lane), lane) ^ f2::apply(bases(In::Warp), warp) ^
+uint32_t Layout::apply(uint32_t reg, uint32_t lane, uint32_t warp, uint32_t offset) const {
+  return f2::apply(bases(In::Register), reg) ^ f2::apply(bases(In::Lane), lane) ^ f2::apply(bases(In::Warp), warp) ^
          f2::apply(bases(In::Offset), offset);
 }
 
@@ -50,9 +46,7 @@ unsigned Layout::dimShift(int axis) const {
   return shift;
 }
 
-uint32_t Layout::dimMask(int axis) const {
-  return uint32_t(Shape[axis] - 1) << dimShift(axis);
-}
+uint32_t Layout::dimMask(int axis) const { return uint32_t(Shape[axis] - 1) << dimShift(axis); }
 
 std::vector<int64_t> Layout::coords(uint32_t flat) const {
   std::vector<int64_t> result;
@@ -71,27 +65,21 @@ uint32_t Layout::flat(const std::vector<int64_t> &coords) const {
   return result;
 }
 
-bool Layout::isSurjective() const {
-  return f2::rank(allBases(*this)) == outBits();
-}
+bool Layout::isSurjective() const { return f2::rank(allBases(*this)) == outBits(); }
 
 bool Layout::isInjective() const {
   Bases all = allBases(*this);
   return f2::rank(all) == all.size();
 }
 
-bool Layout::isDistributed() const {
-  return bits(In::Lane) == LaneBits && bits(In::Offset) == 0 && isSurjective();
-}
+bool Layout::isDistributed() const { return bits(In::Lane) == LaneBits && bits(In::Offset) == 0 && isSurjective(); }
 
 bool Layout::isShared() const {
-  return bits(In::Register) == 0 && bits(In::Lane) == 0 &&
-         bits(In::Warp) == 0 && bits(In::Offset) == outBits() && isSurjective();
+  return bits(In::Register) == 0 && bits(In::Lane) == 0 && bits(In::Warp) == 0 && bits(In::Offset) == outBits() &&
+         isSurjective();
 }
 
-bool Layout::operator==(const Layout &other) const {
-  return Shape == other.Shape && In2Bases == other.In2Bases;
-}
+bool Layout::operator==(const Layout &other) const { return Shape == other.Shape && In2Bases == other.In2Bases; }
 
 std::string Layout::str() const {
   auto join = [](const std::vector<int64_t> &values, const char *separator) {
@@ -100,8 +88,7 @@ std::string Layout::str() const {
       s += (s.empty() ? "" : separator) + std::to_string(value);
     return s;
   };
-  static const char *const names[NumIn] = {"register", "lane", "warp",
-                                           "offset"};
+  static const char *const names[NumIn] = {"register", "lane", "warp", "offset"};
   std::string s = "[" + join(Shape, ", ") + "]";
   bool isSharedTile = bits(In::Offset) != 0;
   for (unsigned in = 0; in < NumIn; ++in) {
@@ -116,9 +103,7 @@ std::string Layout::str() const {
 }
 
 /// Rename the flat index bits of all bases.
-template <typename Fn>
-static Layout mapOutput(const Layout &layout, std::vector<int64_t> shape,
-                        Fn fn) {
+template <typename Fn> static Layout mapOutput(const Layout &layout, std::vector<int64_t> shape, Fn fn) {
   std::array<Layout::Bases, NumIn> bases;
   for (unsigned in = 0; in < NumIn; ++in)
     for (uint32_t basis : layout.bases(In(in)))
@@ -158,9 +143,8 @@ Layout Layout::project(int axis) const {
   newShape.erase(newShape.begin() + axis);
   uint32_t low = (uint32_t(1) << dimShift(axis)) - 1;
   unsigned bits = dimBits(axis);
-  return mapOutput(*this, std::move(newShape), [&](uint32_t basis) {
-    return (basis & low) | ((basis >> bits) & ~low);
-  });
+  return mapOutput(*this, std::move(newShape),
+                   [&](uint32_t basis) { return (basis & low) | ((basis >> bits) & ~low); });
 }
 
 Layout Layout::dropRedundantRegisters() const {
@@ -174,9 +158,7 @@ Layout Layout::dropRedundantRegisters() const {
   return result;
 }
 
-Layout Layout::removeDim(int axis) const {
-  return project(axis).dropRedundantRegisters();
-}
+Layout Layout::removeDim(int axis) const { return project(axis).dropRedundantRegisters(); }
 
 bool verify(const Layout &layout, std::string *why) {
   auto fail = [&](const std::string &message) {
@@ -187,8 +169,7 @@ bool verify(const Layout &layout, std::string *why) {
   uint64_t elements = 1;
   for (int64_t dim : layout.shape()) {
     if (!isPowerOfTwo(dim))
-      return fail("dimension " + std::to_string(dim) +
-                  " is not a power of two");
+      return fail("dimension " + std::to_string(dim) + " is not a power of two");
     if (dim > (int64_t(1) << 31) || (elements *= uint64_t(dim)) >> 32)
       return fail("the tile is too large");
   }
@@ -197,8 +178,7 @@ bool verify(const Layout &layout, std::string *why) {
     inputBits += layout.bits(In(in));
     for (uint32_t basis : layout.bases(In(in)))
       if (basis >= elements)
-        return fail("basis " + std::to_string(basis) +
-                    " is outside of the tile");
+        return fail("basis " + std::to_string(basis) + " is outside of the tile");
   }
   if (inputBits > 32)
     return fail("more than 32 input bits");

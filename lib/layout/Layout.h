@@ -61,8 +61,7 @@ public:
 
   /// An empty layout of the rank-0 tile; it exists for containers only.
   Layout() = default;
-  Layout(std::vector<int64_t> shape, Bases reg, Bases lane, Bases warp,
-         Bases offset = {});
+  Layout(std::vector<int64_t> shape, Bases reg, Bases lane, Bases warp, Bases offset = {});
   static Layout shared(std::vector<int64_t> shape, Bases offset);
 
   const std::vector<int64_t> &shape() const { return Shape; }
@@ -78,8 +77,7 @@ public:
   int64_t numWarps() const { return size(In::Warp); }
 
   /// The flat index of the element at this place.
-  uint32_t apply(uint32_t reg, uint32_t lane, uint32_t warp,
-                 uint32_t offset = 0) const;
+  uint32_t apply(uint32_t reg, uint32_t lane, uint32_t warp, uint32_t offset = 0) const;
 
   std::vector<int64_t> coords(uint32_t flat) const;
   uint32_t flat(const std::vector<int64_t> &coords) const;

@@ -32,9 +32,7 @@ public:
   /// input bits are broadcast.
   Builder &take(In in, int dim, unsigned count) {
     for (; count != 0; --count)
-      push(in, left(dim) == 0
-                   ? 0
-                   : uint32_t(1) << (Tile.dimShift(dim) + Used[dim]++));
+      push(in, left(dim) == 0 ? 0 : uint32_t(1) << (Tile.dimShift(dim) + Used[dim]++));
     return *this;
   }
   Builder &takeRest(In in, int dim) { return take(in, dim, left(dim)); }
@@ -63,9 +61,7 @@ public:
     return *this;
   }
 
-  Layout build() const {
-    return Layout(Tile.shape(), Bases[0], Bases[1], Bases[2], Bases[3]);
-  }
+  Layout build() const { return Layout(Tile.shape(), Bases[0], Bases[1], Bases[2], Bases[3]); }
 
 private:
   Layout Tile;
@@ -74,19 +70,16 @@ private:
 };
 } // namespace
 
-static void checkOrder([[maybe_unused]] const Shape &shape,
-                       [[maybe_unused]] const Order &order) {
+static void checkOrder([[maybe_unused]] const Shape &shape, [[maybe_unused]] const Order &order) {
   assert(order.size() == shape.size() && "the order must name each dimension");
 }
 
-Layout blocked(const Shape &shape, const Shape &sizePerThread,
-               const Shape &threadsPerWarp, const Shape &warpsPerCta,
+Layout blocked(const Shape &shape, const Shape &sizePerThread, const Shape &threadsPerWarp, const Shape &warpsPerCta,
                const Order &order) {
   checkOrder(shape, order);
   Builder builder(shape);
   for (int dim : order)
-    builder.take(In::Register, dim,
-                 std::min(log2(sizePerThread[dim]), builder.left(dim)));
+    builder.take(In::Register, dim, std::min(log2(sizePerThread[dim]), builder.left(dim)));
   for (int dim : order)
     builder.take(In::Lane, dim, log2(threadsPerWarp[dim]));
   for (int dim : order)
@@ -99,8 +92,7 @@ Layout blocked(const Shape &shape, const Shape &sizePerThread,
 /// Split `count` units (lanes or warps) over the dimensions along `order`, as
 /// many along each as `room` has bits for, which is used up. The surplus goes
 /// to the last dimension, where it is broadcast.
-static Shape distribute(int64_t count, const Order &order,
-                        std::vector<unsigned> &room) {
+static Shape distribute(int64_t count, const Order &order, std::vector<unsigned> &room) {
   Shape split(order.size(), 1);
   unsigned left = log2(count);
   for (int dim : order) {
@@ -115,8 +107,7 @@ static Shape distribute(int64_t count, const Order &order,
 }
 
 /// The bits of each dimension that remain after `used` (counts of elements).
-static std::vector<unsigned> roomAfter(const Shape &shape,
-                                       std::initializer_list<Shape> used) {
+static std::vector<unsigned> roomAfter(const Shape &shape, std::initializer_list<Shape> used) {
   std::vector<unsigned> room;
   for (size_t dim = 0; dim < shape.size(); ++dim) {
     unsigned bits = 0;
@@ -127,31 +118,25 @@ static std::vector<unsigned> roomAfter(const Shape &shape,
   return room;
 }
 
-Layout blocked(const Shape &shape, const Shape &sizePerThread,
-               const Shape &threadsPerWarp, int64_t numWarps,
+Layout blocked(const Shape &shape, const Shape &sizePerThread, const Shape &threadsPerWarp, int64_t numWarps,
                const Order &order) {
   checkOrder(shape, order);
   auto room = roomAfter(shape, {sizePerThread, threadsPerWarp});
-  return blocked(shape, sizePerThread, threadsPerWarp,
-                 distribute(numWarps, order, room), order);
+  return blocked(shape, sizePerThread, threadsPerWarp, distribute(numWarps, order, room), order);
 }
 
-Layout coalesced(const Shape &shape, const Order &order, int64_t maxVecElems,
-                 int64_t numWarps) {
+Layout coalesced(const Shape &shape, const Order &order, int64_t maxVecElems, int64_t numWarps) {
   checkOrder(shape, order);
   Shape sizePerThread(shape.size(), 1);
   if (shape.empty()) {
     Builder builder(shape);
-    return builder.broadcast(In::Lane, LaneBits)
-        .broadcast(In::Warp, log2(numWarps))
-        .build();
+    return builder.broadcast(In::Lane, LaneBits).broadcast(In::Warp, log2(numWarps)).build();
   }
   int64_t elements = 1;
   for (int64_t dim : shape)
     elements *= dim;
   int fast = order.front();
-  sizePerThread[fast] = std::max<int64_t>(
-      1, std::min({maxVecElems, shape[fast], elements / (32 * numWarps)}));
+  sizePerThread[fast] = std::max<int64_t>(1, std::min({maxVecElems, shape[fast], elements / (32 * numWarps)}));
   auto room = roomAfter(shape, {sizePerThread});
   Shape lanes = distribute(32, order, room);
   Shape warps = distribute(numWarps, order, room);
@@ -168,19 +153,15 @@ Layout coalesced(const Shape &shape, const Order &order, int64_t maxVecElems,
 // lanes along the other dimension) the next fragment pieces.
 
 /// `packBits`: log2 of the elements in 32 bits.
-static Builder &packedRows(Builder &builder, int packed, int other,
-                           unsigned packBits) {
-  return builder.take(In::Register, packed, packBits)
-      .take(In::Lane, packed, 2)
-      .take(In::Lane, other, 3);
+static Builder &packedRows(Builder &builder, int packed, int other, unsigned packBits) {
+  return builder.take(In::Register, packed, packBits).take(In::Lane, packed, 2).take(In::Lane, other, 3);
 }
 
 static unsigned packBits(int elemBits) { return log2(32 / elemBits); }
 
 /// Accumulators: fragments of 16x8 f32. A unit of warps (mma: one, wgmma: a
 /// group of 4) covers 16 * warpsPerUnit rows.
-static Layout accumulator(const Shape &shape, int64_t warpsPerUnit,
-                          int64_t unitsM, int64_t unitsN) {
+static Layout accumulator(const Shape &shape, int64_t warpsPerUnit, int64_t unitsM, int64_t unitsN) {
   assert(shape.size() == 2 && "fragments are matrices");
   Builder builder(shape);
   packedRows(builder, /*packed=*/1, /*other=*/0, /*packBits=*/1)
@@ -197,8 +178,7 @@ static Layout accumulator(const Shape &shape, int64_t warpsPerUnit,
       .build();
 }
 
-static Layout operandA(const Shape &shape, int elemBits, int64_t warpsPerUnit,
-                       int64_t unitsM, int64_t unitsN) {
+static Layout operandA(const Shape &shape, int elemBits, int64_t warpsPerUnit, int64_t unitsM, int64_t unitsN) {
   assert(shape.size() == 2 && "fragments are matrices");
   Builder builder(shape);
   packedRows(builder, /*packed=*/1, /*other=*/0, packBits(elemBits))
@@ -217,18 +197,14 @@ Layout mmaAccumulator(const Shape &shape, int64_t warpsM, int64_t warpsN) {
   return accumulator(shape, 1, warpsM, warpsN);
 }
 
-Layout mmaOperandA(const Shape &shape, int elemBits, int64_t warpsM,
-                   int64_t warpsN) {
+Layout mmaOperandA(const Shape &shape, int elemBits, int64_t warpsM, int64_t warpsN) {
   return operandA(shape, elemBits, 1, warpsM, warpsN);
 }
 
-Layout mmaOperandB(const Shape &shape, int elemBits, int64_t warpsM,
-                   int64_t warpsN) {
+Layout mmaOperandB(const Shape &shape, int elemBits, int64_t warpsM, int64_t warpsN) {
   assert(shape.size() == 2 && "fragments are matrices");
   Builder builder(shape);
-  packedRows(builder, /*packed=*/0, /*other=*/1, packBits(elemBits))
-      .take(In::Register, 0, 1)
-      .takeRest(In::Register, 0);
+  packedRows(builder, /*packed=*/0, /*other=*/1, packBits(elemBits)).take(In::Register, 0, 1).takeRest(In::Register, 0);
   Layout::Bases warpN = builder.reserveTop(1, log2(warpsN));
   return builder.take(In::Register, 1, builder.left(1) - f2::rank(warpN))
       .broadcast(In::Warp, log2(warpsM))
@@ -241,8 +217,7 @@ Layout wgmmaAccumulator(const Shape &shape, int64_t numWarps, int64_t groupsN) {
   return accumulator(shape, 4, numWarps / 4 / groupsN, groupsN);
 }
 
-Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps,
-                     int64_t groupsN) {
+Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps, int64_t groupsN) {
   assert(numWarps % (4 * groupsN) == 0 && "warpgroups have 4 warps");
   return operandA(shape, elemBits, 4, numWarps / 4 / groupsN, groupsN);
 }
@@ -250,8 +225,7 @@ Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps,
 Layout ldmatrixTile(int64_t num, bool trans) {
   assert((num == 1 || num == 2 || num == 4) && "ldmatrix has .x1, .x2, .x4");
   Builder builder({num * 8, 8});
-  packedRows(builder, /*packed=*/trans ? 0 : 1, /*other=*/trans ? 1 : 0, 1)
-      .takeRest(In::Register, 0);
+  packedRows(builder, /*packed=*/trans ? 0 : 1, /*other=*/trans ? 1 : 0, 1).takeRest(In::Register, 0);
   return builder.build();
 }
 
@@ -259,19 +233,14 @@ Layout ldmatrixTile(int64_t num, bool trans) {
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-int effectiveSwizzle(const Shape &shape, const Order &order, int elemBytes,
-                     int swizzleBytes) {
-  assert((swizzleBytes == 0 || swizzleBytes == 32 || swizzleBytes == 64 ||
-          swizzleBytes == 128) &&
-         "no such swizzle");
-  while (swizzleBytes != 0 &&
-         (order.empty() || shape[order.front()] * elemBytes < swizzleBytes))
+int effectiveSwizzle(const Shape &shape, const Order &order, int elemBytes, int swizzleBytes) {
+  assert((swizzleBytes == 0 || swizzleBytes == 32 || swizzleBytes == 64 || swizzleBytes == 128) && "no such swizzle");
+  while (swizzleBytes != 0 && (order.empty() || shape[order.front()] * elemBytes < swizzleBytes))
     swizzleBytes = swizzleBytes == 32 ? 0 : swizzleBytes / 2;
   return swizzleBytes;
 }
 
-Layout sharedSwizzled(const Shape &shape, const Order &order, int elemBytes,
-                      int swizzleBytes) {
+Layout sharedSwizzled(const Shape &shape, const Order &order, int elemBytes, int swizzleBytes) {
   checkOrder(shape, order);
   swizzleBytes = effectiveSwizzle(shape, order, elemBytes, swizzleBytes);
 
@@ -289,13 +258,10 @@ Layout sharedSwizzled(const Shape &shape, const Order &order, int elemBytes,
 
   // The swizzle is an involution on the bits of the byte address: the chunk
   // bits, from bit 4, are XORed with the row bits, from bit 7.
-  uint32_t rowBits =
-      swizzleBytes == 0 ? 0 : uint32_t(swizzleBytes / 16 - 1) << 7;
+  uint32_t rowBits = swizzleBytes == 0 ? 0 : uint32_t(swizzleBytes / 16 - 1) << 7;
   Layout::Bases swizzle;
   for (uint32_t bit : f2::identity(plain.outBits()))
-    swizzle.push_back(bit ^
-                      uint32_t(((uint64_t(bit) * elemBytes) & rowBits) >> 3) /
-                          uint32_t(elemBytes));
+    swizzle.push_back(bit ^ uint32_t(((uint64_t(bit) * elemBytes) & rowBits) >> 3) / uint32_t(elemBytes));
   return Layout::shared(shape, f2::compose(plain.bases(In::Offset), swizzle));
 }
 

@@ -23,22 +23,19 @@ using Order = std::vector<int>;
 /// `threadsPerWarp` (product 32) of threads, and the CTA is a grid
 /// `warpsPerCta` of warps; all three are counted in `order`. Where the tile is
 /// larger than the CTA's pattern, the pattern repeats (further register bits).
-Layout blocked(const Shape &shape, const Shape &sizePerThread,
-               const Shape &threadsPerWarp, const Shape &warpsPerCta,
+Layout blocked(const Shape &shape, const Shape &sizePerThread, const Shape &threadsPerWarp, const Shape &warpsPerCta,
                const Order &order);
 
 /// The same with `numWarps` warps placed along `order`, as many along each
 /// dimension as it has room for; surplus warps are broadcast.
-Layout blocked(const Shape &shape, const Shape &sizePerThread,
-               const Shape &threadsPerWarp, int64_t numWarps,
+Layout blocked(const Shape &shape, const Shape &sizePerThread, const Shape &threadsPerWarp, int64_t numWarps,
                const Order &order);
 
 /// The layout for wide, coalesced global accesses: up to `maxVecElems`
 /// elements per thread along the fastest dimension (fewer when the tile is
 /// too small to keep all threads busy), then lanes, then warps, then repeats,
 /// each along `order`.
-Layout coalesced(const Shape &shape, const Order &order, int64_t maxVecElems,
-                 int64_t numWarps);
+Layout coalesced(const Shape &shape, const Order &order, int64_t maxVecElems, int64_t numWarps);
 
 // Tensor-core fragments.
 //
@@ -55,27 +52,23 @@ Layout mmaAccumulator(const Shape &shape, int64_t warpsM, int64_t warpsN);
 /// m16n8k32 (8-bit), shape [M, K]. Registers: the fragment in hardware order
 /// (16 bit: a0,a1 = k 2t,2t+1; a2,a3 = row + 8; a4..a7 = k + 8), then K
 /// repeats, then M repeats. Warps along N are broadcast.
-Layout mmaOperandA(const Shape &shape, int elemBits, int64_t warpsM,
-                   int64_t warpsN);
+Layout mmaOperandA(const Shape &shape, int elemBits, int64_t warpsM, int64_t warpsN);
 
 /// Operand B of the same instructions, shape [K, N]. Registers: the fragment
 /// (16 bit: b0,b1 = k 2t,2t+1; b2,b3 = k + 8), then K repeats, then N repeats.
 /// Warps along M are broadcast.
-Layout mmaOperandB(const Shape &shape, int elemBits, int64_t warpsM,
-                   int64_t warpsN);
+Layout mmaOperandB(const Shape &shape, int elemBits, int64_t warpsM, int64_t warpsN);
 
 /// The accumulator of wgmma.m64nN, shape [M, N]. A warpgroup is 4 consecutive
 /// warps of 16 rows each; the warpgroup number is groupM + groupsM * groupN
 /// with groupsM = numWarps / 4 / groupsN, and each group owns a contiguous
 /// range of M/groupsM rows and N/groupsN columns. Registers: d0..d3, then N
 /// (8 columns each), then M repeats of 64 rows.
-Layout wgmmaAccumulator(const Shape &shape, int64_t numWarps,
-                        int64_t groupsN = 1);
+Layout wgmmaAccumulator(const Shape &shape, int64_t numWarps, int64_t groupsN = 1);
 
 /// Operand A of wgmma from registers, shape [M, K]; registers as in
 /// mmaOperandA, with M repeats of 64 rows.
-Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps,
-                     int64_t groupsN = 1);
+Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps, int64_t groupsN = 1);
 
 /// What ldmatrix.xNum delivers: shape [num * 8, 8] of b16, the matrices
 /// stacked along the rows. Register bit 0 is the half of the 32-bit result,
@@ -90,12 +83,10 @@ Layout ldmatrixTile(int64_t num, bool trans);
 /// XORed with the row: 128: bits 4-6 ^= bits 7-9; 64: bits 4-5 ^= bits 7-8;
 /// 32: bit 4 ^= bit 7. If the fastest dimension has less than `swizzleBytes`
 /// bytes, the next smaller swizzle is used.
-Layout sharedSwizzled(const Shape &shape, const Order &order, int elemBytes,
-                      int swizzleBytes);
+Layout sharedSwizzled(const Shape &shape, const Order &order, int elemBytes, int swizzleBytes);
 
 /// The swizzle that sharedSwizzled really uses.
-int effectiveSwizzle(const Shape &shape, const Order &order, int elemBytes,
-                     int swizzleBytes);
+int effectiveSwizzle(const Shape &shape, const Order &order, int elemBytes, int swizzleBytes);
 
 } // namespace treadle
 

@@ -42,15 +42,11 @@ uint32_t ConversionPlan::srcLane(int reg, uint32_t lane, uint32_t warp) const {
   return f2::apply(laneMap, lane) ^ f2::apply(warpMap, warp) ^ laneXor[reg];
 }
 
-bool ConversionPlan::isButterfly() const {
-  return laneMap == f2::identity(LaneBits) && isZero(warpMap);
-}
+bool ConversionPlan::isButterfly() const { return laneMap == f2::identity(LaneBits) && isZero(warpMap); }
 
 bool ConversionPlan::isLocal(int reg) const {
-  return kind == ConversionKind::Identity ||
-         kind == ConversionKind::RegisterPermutation ||
-         (kind == ConversionKind::WarpShuffle && isButterfly() &&
-          laneXor[reg] == 0);
+  return kind == ConversionKind::Identity || kind == ConversionKind::RegisterPermutation ||
+         (kind == ConversionKind::WarpShuffle && isButterfly() && laneXor[reg] == 0);
 }
 
 /// The element of the destination's (reg, lane, warp) has to be the one in the
@@ -65,14 +61,11 @@ ConversionPlan planConversion(const Layout &src, const Layout &dst) {
 
   // Data stays where it is if it can: bit i comes from bit i. Otherwise, take
   // registers before lanes; the solver prefers the low input bits.
-  auto divide = [](const Bases &target, const Bases &map,
-                   size_t numSame) -> std::optional<Bases> {
+  auto divide = [](const Bases &target, const Bases &map, size_t numSame) -> std::optional<Bases> {
     f2::Solver solver(map);
     Bases result;
     for (size_t i = 0; i < target.size(); ++i) {
-      std::optional<uint32_t> from = i < numSame && map[i] == target[i]
-                                         ? uint32_t(1) << i
-                                         : solver.solve(target[i]);
+      std::optional<uint32_t> from = i < numSame && map[i] == target[i] ? uint32_t(1) << i : solver.solve(target[i]);
       if (!from)
         return std::nullopt;
       result.push_back(*from);
@@ -83,8 +76,7 @@ ConversionPlan planConversion(const Layout &src, const Layout &dst) {
   Bases warpShift = dstWarp;
   for (size_t i = 0; i < warpShift.size(); ++i)
     warpShift[i] ^= srcWarp[i];
-  auto place = divide(dst.bases(In::Register),
-                      f2::concat(src.bases(In::Register), srcLane), regBits);
+  auto place = divide(dst.bases(In::Register), f2::concat(src.bases(In::Register), srcLane), regBits);
   auto laneMap = divide(dstLane, srcLane, LaneBits);
   auto warpMap = divide(warpShift, srcLane, 0);
   if (!place || !laneMap || !warpMap)
@@ -105,13 +97,11 @@ ConversionPlan planConversion(const Layout &src, const Layout &dst) {
   bool same = src.numRegisters() == dst.numRegisters();
   for (size_t r = 0; r < plan.srcReg.size(); ++r)
     same &= plan.srcReg[r] == int(r);
-  plan.kind =
-      same ? ConversionKind::Identity : ConversionKind::RegisterPermutation;
+  plan.kind = same ? ConversionKind::Identity : ConversionKind::RegisterPermutation;
   return plan;
 }
 
-std::optional<std::vector<int>> planBroadcast(const Layout &src,
-                                              const Layout &dst) {
+std::optional<std::vector<int>> planBroadcast(const Layout &src, const Layout &dst) {
   assert(src.rank() == dst.rank() && "broadcasting keeps the rank");
   // What dst wants of the source's tile is a layout of that tile.
   Layout wanted = dst;
@@ -119,8 +109,7 @@ std::optional<std::vector<int>> planBroadcast(const Layout &src,
     if (src.shape()[axis] == 1)
       wanted = wanted.project(axis).expandDims(axis);
   ConversionPlan plan = planConversion(src, wanted);
-  if (plan.kind != ConversionKind::Identity &&
-      plan.kind != ConversionKind::RegisterPermutation)
+  if (plan.kind != ConversionKind::Identity && plan.kind != ConversionKind::RegisterPermutation)
     return std::nullopt;
   return plan.srcReg;
 }
@@ -131,26 +120,21 @@ std::optional<std::vector<int>> planBroadcast(const Layout &src,
 
 /// Is every basis a multiple of 2^bits, up to those of the registers in
 /// \p vector and \p skip?
-static bool isAligned(const DistMap &offsets, unsigned bits, uint32_t vector,
-                      uint32_t skip) {
+static bool isAligned(const DistMap &offsets, unsigned bits, uint32_t vector, uint32_t skip) {
   uint32_t all = 0;
-  for (const Bases &bases :
-       {withoutBits(offsets.reg, vector | skip), offsets.lane, offsets.warp})
+  for (const Bases &bases : {withoutBits(offsets.reg, vector | skip), offsets.lane, offsets.warp})
     for (uint32_t basis : bases)
       all |= basis;
   return (all & ((uint32_t(1) << bits) - 1)) == 0;
 }
 
-VectorAccess planVectors(const DistMap &offsets, int64_t maxElems,
-                         uint32_t skipRegs) {
+VectorAccess planVectors(const DistMap &offsets, int64_t maxElems, uint32_t skipRegs) {
   VectorAccess plan;
   std::vector<int> candidates;
   uint32_t inVector = 0;
   for (unsigned i = 0, e = log2(maxElems); i < e; ++i) {
-    auto it =
-        std::find(offsets.reg.begin(), offsets.reg.end(), uint32_t(1) << i);
-    while (it != offsets.reg.end() &&
-           (skipRegs >> (it - offsets.reg.begin()) & 1))
+    auto it = std::find(offsets.reg.begin(), offsets.reg.end(), uint32_t(1) << i);
+    while (it != offsets.reg.end() && (skipRegs >> (it - offsets.reg.begin()) & 1))
       it = std::find(it + 1, offsets.reg.end(), uint32_t(1) << i);
     if (it == offsets.reg.end())
       break;
@@ -178,9 +162,7 @@ VectorAccess planVectors(const DistMap &offsets, int64_t maxElems,
 
 int contiguousRegisters(const DistMap &offsets, int64_t maxElems) {
   unsigned best = 0;
-  for (unsigned i = 0, e = log2(maxElems);
-       i < e && i < offsets.reg.size() && offsets.reg[i] == uint32_t(1) << i;
-       ++i)
+  for (unsigned i = 0, e = log2(maxElems); i < e && i < offsets.reg.size() && offsets.reg[i] == uint32_t(1) << i; ++i)
     if (isAligned(offsets, i + 1, (uint32_t(2) << i) - 1, 0))
       best = i + 1;
   return 1 << best;
@@ -194,15 +176,11 @@ int vectorWidth(const Layout &dist, unsigned axis, int64_t maxElems) {
   perm.push_back(int(axis));
   Layout fastest = dist.transpose(perm);
   maxElems = std::min(maxElems, dist.shape()[axis]);
-  return contiguousRegisters({fastest.bases(In::Register),
-                              fastest.bases(In::Lane), fastest.bases(In::Warp)},
-                             maxElems);
+  return contiguousRegisters({fastest.bases(In::Register), fastest.bases(In::Lane), fastest.bases(In::Warp)}, maxElems);
 }
 
 /// The lanes whose accesses of \p bytes each go together, as a number of bits.
-static unsigned phaseLaneBits(int64_t bytes) {
-  return bytes >= 16 ? 3 : bytes == 8 ? 4 : 5;
-}
+static unsigned phaseLaneBits(int64_t bytes) { return bytes >= 16 ? 3 : bytes == 8 ? 4 : 5; }
 
 int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems) {
   int64_t bytes = int64_t(elemBytes) * vecElems;
@@ -221,8 +199,7 @@ int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems) {
   return (1 << (f2::rank(words) - f2::rank(banks))) - 1;
 }
 
-int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes,
-                  int vecElems) {
+int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes, int vecElems) {
   return bankConflicts(offsetMap(dist, shared), elemBytes, vecElems);
 }
 
@@ -238,10 +215,8 @@ int bankConflictsLdmatrix(const std::array<uint32_t, 8> &rowAddresses) {
 }
 
 /// Wavefronts of one warp for all its accesses.
-static int64_t wavefronts(const VectorAccess &access, int elemBytes,
-                          int conflicts) {
-  int64_t phases = int64_t(1)
-                   << (LaneBits - phaseLaneBits(access.width() * elemBytes));
+static int64_t wavefronts(const VectorAccess &access, int elemBytes, int conflicts) {
+  int64_t phases = int64_t(1) << (LaneBits - phaseLaneBits(access.width() * elemBytes));
   return int64_t(access.accesses.size()) * phases * (conflicts + 1);
 }
 
@@ -289,10 +264,8 @@ static Bases extension(const Bases &base, const Bases &more) {
 ///   - the vectors a'[i] ^ b'[i]: they are in a + b, but in neither a nor b.
 /// All this happens in the space `rest`, spanned by all of the one side's
 /// places except for the vector, to keep the vectors contiguous.
-static Layout conflictFree(const std::vector<int64_t> &shape,
-                           const Bases &vector, const Bases &rest,
-                           const Bases &lanesA, const Bases &lanesB,
-                           unsigned bankBits) {
+static Layout conflictFree(const std::vector<int64_t> &shape, const Bases &vector, const Bases &rest,
+                           const Bases &lanesA, const Bases &lanesB, unsigned bankBits) {
   Bases a = intersection(rest, independent(lanesA));
   Bases b = intersection(rest, independent(lanesB));
   Bases c = intersection(a, b);
@@ -307,8 +280,7 @@ static Layout conflictFree(const std::vector<int64_t> &shape,
   return Layout::shared(shape, f2::concat(low, turns));
 }
 
-SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
-                                      int elemBytes) {
+SharedConversion planSharedConversion(const Layout &src, const Layout &dst, int elemBytes) {
   assert(src.shape() == dst.shape() && "no conversion changes the tile");
   auto free = freeVariableMasks(src);
   uint32_t skipStore = free[unsigned(In::Register)];
@@ -318,8 +290,7 @@ SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
 
   SharedConversion best{};
   auto cost = [](const SharedConversion &plan) {
-    return std::make_pair(plan.wavefronts, plan.store.accesses.size() +
-                                               plan.load.accesses.size());
+    return std::make_pair(plan.wavefronts, plan.store.accesses.size() + plan.load.accesses.size());
   };
   auto consider = [&](Layout shared) {
     SharedConversion plan{};
@@ -329,19 +300,15 @@ SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
     plan.storeWarpMask = free[unsigned(In::Warp)];
     // Threads that do not store need no offset.
     plan.storeOffsets = offsetMap(src, plan.shared);
-    plan.storeOffsets.lane =
-        withoutBits(plan.storeOffsets.lane, plan.storeLaneMask);
-    plan.storeOffsets.warp =
-        withoutBits(plan.storeOffsets.warp, plan.storeWarpMask);
+    plan.storeOffsets.lane = withoutBits(plan.storeOffsets.lane, plan.storeLaneMask);
+    plan.storeOffsets.warp = withoutBits(plan.storeOffsets.warp, plan.storeWarpMask);
     plan.loadOffsets = offsetMap(dst, plan.shared);
     plan.store = planVectors(plan.storeOffsets, maxElems, skipStore);
     plan.load = planVectors(plan.loadOffsets, maxElems, skipLoad);
-    plan.storeConflicts =
-        bankConflicts(plan.storeOffsets, elemBytes, plan.store.width());
-    plan.loadConflicts =
-        bankConflicts(plan.loadOffsets, elemBytes, plan.load.width());
-    plan.wavefronts = wavefronts(plan.store, elemBytes, plan.storeConflicts) +
-                      wavefronts(plan.load, elemBytes, plan.loadConflicts);
+    plan.storeConflicts = bankConflicts(plan.storeOffsets, elemBytes, plan.store.width());
+    plan.loadConflicts = bankConflicts(plan.loadOffsets, elemBytes, plan.load.width());
+    plan.wavefronts =
+        wavefronts(plan.store, elemBytes, plan.storeConflicts) + wavefronts(plan.load, elemBytes, plan.loadConflicts);
     if (best.bytes == 0 || cost(plan) < cost(best))
       best = std::move(plan);
   };
@@ -358,24 +325,21 @@ SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
     }
     const size_t numCommon = regs.size();
     regs = f2::concat(regs, ownRegs);
-    for (size_t width = 0;
-         width <= std::min<size_t>(regs.size(), log2(maxElems)); ++width) {
+    for (size_t width = 0; width <= std::min<size_t>(regs.size(), log2(maxElems)); ++width) {
       Bases vector(regs.begin(), regs.begin() + width);
       auto lanes = [&](const Layout &layout, size_t width) {
         Bases result = layout.bases(In::Lane);
         result.resize(phaseLaneBits(int64_t(elemBytes) << width));
         return result;
       };
-      consider(conflictFree(
-          src.shape(), vector, extension(vector, all), lanes(one, width),
-          lanes(other, std::min(width, numCommon)), log2(128 / elemBytes)));
+      consider(conflictFree(src.shape(), vector, extension(vector, all), lanes(one, width),
+                            lanes(other, std::min(width, numCommon)), log2(128 / elemBytes)));
     }
   };
   considerVectorsOf(src, dst);
   considerVectorsOf(dst, src);
 
-  Bases representative =
-      *f2::divide(dst.bases(In::Register), dst.bases(In::Register));
+  Bases representative = *f2::divide(dst.bases(In::Register), dst.bases(In::Register));
   for (uint32_t r = 0; r < dst.numRegisters(); ++r)
     best.loadReg.push_back(int(f2::apply(representative, r)));
   return best;
@@ -398,14 +362,11 @@ SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
 // everything else to multiples of 16 bytes. The latter say where the rows are,
 // so their offsets are those of the address-providing lanes 0, 1, 2.
 
-uint32_t LdmatrixPlan::offset(uint32_t lane, uint32_t warp,
-                              const Load &load) const {
-  return f2::apply(laneOffset, lane) ^ f2::apply(warpOffset, warp) ^
-         load.regOffset;
+uint32_t LdmatrixPlan::offset(uint32_t lane, uint32_t warp, const Load &load) const {
+  return f2::apply(laneOffset, lane) ^ f2::apply(warpOffset, warp) ^ load.regOffset;
 }
 
-static std::optional<LdmatrixPlan> planLdmatrix(const DistMap &offsets,
-                                                int elemBytes, bool trans) {
+static std::optional<LdmatrixPlan> planLdmatrix(const DistMap &offsets, int elemBytes, bool trans) {
   const unsigned rowBits = log2(16 / elemBytes), packBits = log2(4 / elemBytes);
   const auto numRegBits = unsigned(offsets.reg.size());
   if (trans && elemBytes != 2)
@@ -417,9 +378,7 @@ static std::optional<LdmatrixPlan> planLdmatrix(const DistMap &offsets,
   for (unsigned i = 0; i < packBits; ++i) {
     unsigned bit = 0;
     if (!trans)
-      bit = unsigned(
-          std::find(offsets.reg.begin(), offsets.reg.end(), uint32_t(1) << i) -
-          offsets.reg.begin());
+      bit = unsigned(std::find(offsets.reg.begin(), offsets.reg.end(), uint32_t(1) << i) - offsets.reg.begin());
     if (bit >= numRegBits)
       return std::nullopt;
     packed.push_back(bit);
@@ -450,8 +409,7 @@ static std::optional<LdmatrixPlan> planLdmatrix(const DistMap &offsets,
     plan.laneOffset.push_back(i < numBits ? offsets.reg[others[i]] : 0);
   for (uint32_t i = 0; i < uint32_t(1) << loadRegs.size(); ++i) {
     uint32_t base = f2::apply(loadRegs, i);
-    LdmatrixPlan::Load &load =
-        plan.loads.emplace_back(LdmatrixPlan::Load{{}, 0});
+    LdmatrixPlan::Load &load = plan.loads.emplace_back(LdmatrixPlan::Load{{}, 0});
     load.regOffset = f2::apply(offsets.reg, base);
     for (uint32_t j = 0; j < uint32_t(1) << resultRegs.size(); ++j)
       load.regs.push_back(int(base | f2::apply(resultRegs, j)));
@@ -474,8 +432,7 @@ static std::optional<LdmatrixPlan> planLdmatrix(const DistMap &offsets,
   return plan;
 }
 
-std::optional<LdmatrixPlan> planLdmatrix(const Layout &operand,
-                                         const Layout &shared, int elemBytes) {
+std::optional<LdmatrixPlan> planLdmatrix(const Layout &operand, const Layout &shared, int elemBytes) {
   if (elemBytes > 4)
     return std::nullopt;
   DistMap offsets = offsetMap(operand, shared);
@@ -506,8 +463,7 @@ std::optional<ReductionPlan> planReduction(const Layout &layout, int axis) {
   };
   uint32_t regMask = along(In::Register);
   uint32_t skip = free[unsigned(In::Register)];
-  ReductionPlan plan{
-      {}, {}, along(In::Lane), along(In::Warp), layout.removeDim(axis)};
+  ReductionPlan plan{{}, {}, along(In::Lane), along(In::Warp), layout.removeDim(axis)};
 
   for (unsigned i = 0; i < layout.bits(In::Register); ++i)
     if (regMask >> i & 1)
@@ -537,8 +493,7 @@ std::optional<ScanPlan> planScan(const Layout &layout, int axis) {
         if (layout.bases(in)[i] == uint32_t(1) << (s + layout.dimShift(axis)))
           plan.steps.push_back({in, int(i)});
   // Each bit of the position is one input bit, and no other has a part in it.
-  if (involved != layout.dimBits(axis) ||
-      plan.steps.size() != layout.dimBits(axis))
+  if (involved != layout.dimBits(axis) || plan.steps.size() != layout.dimBits(axis))
     return std::nullopt;
   return plan;
 }

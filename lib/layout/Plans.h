@@ -25,12 +25,7 @@ namespace treadle {
 /// needs. WarpShuffle: one shuffle per destination register suffices, that is,
 /// the source register does not depend on the lane and the element is in the
 /// same warp. Everything else goes through shared memory.
-enum class ConversionKind {
-  Identity,
-  RegisterPermutation,
-  WarpShuffle,
-  SharedMemory
-};
+enum class ConversionKind { Identity, RegisterPermutation, WarpShuffle, SharedMemory };
 
 struct ConversionPlan {
   ConversionKind kind;
@@ -54,8 +49,7 @@ ConversionPlan planConversion(const Layout &src, const Layout &dst);
 
 /// Where \p src has size 1, \p dst may have any size. For each register of
 /// dst, the register of src that holds its element, if the thread has it.
-std::optional<std::vector<int>> planBroadcast(const Layout &src,
-                                              const Layout &dst);
+std::optional<std::vector<int>> planBroadcast(const Layout &src, const Layout &dst);
 
 /// The accesses of one side of a trip through memory. Each access moves
 /// 2^vecBits registers to or from consecutive elements.
@@ -71,8 +65,7 @@ struct VectorAccess {
 /// each (register, lane, warp). Registers with a bit in \p skipRegs are
 /// replicas and take no part. The vectors are aligned to their size, up to
 /// XOR-ing: every base offset is a multiple of the width.
-VectorAccess planVectors(const DistMap &offsets, int64_t maxElems,
-                         uint32_t skipRegs = 0);
+VectorAccess planVectors(const DistMap &offsets, int64_t maxElems, uint32_t skipRegs = 0);
 
 /// A conversion by way of a scratch tile in shared memory. The tile's layout is
 /// not one of the hardware's swizzles: it is computed from the two layouts so
@@ -95,8 +88,7 @@ struct SharedConversion {
   int64_t wavefronts;
 };
 
-SharedConversion planSharedConversion(const Layout &src, const Layout &dst,
-                                      int elemBytes);
+SharedConversion planSharedConversion(const Layout &src, const Layout &dst, int elemBytes);
 
 //===----------------------------------------------------------------------===//
 // Memory accesses
@@ -114,8 +106,7 @@ int contiguousRegisters(const DistMap &offsets, int64_t maxElems);
 /// elements, per phase (16-byte accesses go in quarter-warps, 8-byte ones in
 /// half-warps); 0 = free of conflicts. Since the map is linear, all phases,
 /// registers and warps have the same number.
-int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes,
-                  int vecElems);
+int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes, int vecElems);
 int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems);
 
 /// The same for the 8 row addresses (in bytes) of one matrix of ldmatrix.
@@ -143,8 +134,7 @@ struct LdmatrixPlan {
 
 /// nullopt if the registers are no ldmatrix fragments of rows of 16
 /// contiguous bytes. trans needs elemBytes == 2.
-std::optional<LdmatrixPlan> planLdmatrix(const Layout &operand,
-                                         const Layout &shared, int elemBytes);
+std::optional<LdmatrixPlan> planLdmatrix(const Layout &operand, const Layout &shared, int elemBytes);
 
 //===----------------------------------------------------------------------===//
 // Reductions and scans

@@ -24,6 +24,13 @@ def Tile_SlotOp : Tile_Op<"slot", [Pure]> {
   let assemblyFormat = "$ring `[` $index `]` attr-dict `:` qualified(type($ring)) `->` qualified(type($result))";
 }
 
+def Tile_SharedTransposeOp : Tile_Op<"shared_transpose", [Pure]> {
+  let summary = "the same bytes of shared memory under permuted axes";
+  let arguments = (ins Tile_SharedType:$source, DenseI32ArrayAttr:$perm);
+  let results = (outs Tile_SharedType:$result);
+  let assemblyFormat = "$source `,` $perm attr-dict `:` qualified(type($source)) `->` qualified(type($result))";
+}
+
 def Tile_AsyncLoadOp : Tile_Op<"async_load", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "start copying a tile of a view into shared memory; out of bounds it is zero";
   let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$indices, DenseI32ArrayAttr:$along, Tile_SharedType:$dest,

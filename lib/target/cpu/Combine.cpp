@@ -144,7 +144,7 @@ void Emitter::emitScan(tile::ScanOp op) {
       [&](ArrayRef<Value> outer) {
         Indices at(outer);
         loop(constant(0), constant(shape[axis]), step, init, [&](Value index, ValueRange carried) {
-          at[axis] = reverse ? b.createOrFold<arith::SubIOp>(loc, constant(shape[axis] - step), index) : index;
+          at[axis] = reverse ? sub(constant(shape[axis] - step), index) : index;
           Value first = compare(Pred::eq, index, constant(0));
           SmallVector<Value> here, before(carried);
           for (Value operand : op.getOperands())

@@ -128,10 +128,7 @@ void Emitter::bind(ValueRange values, ArrayRef<std::optional<Buffer>> tiles, Val
 void Emitter::emit(Operation *op) {
   TypeSwitch<Operation *>(op)
       .Case([&](tile::ProgramIdOp id) { scalars[id] = ids[id.getAxis()]; })
-      .Case([&](tile::DimOp dim) {
-        scalars[dim] =
-            b.createOrFold<arith::IndexCastOp>(loc, b.getIndexType(), views[dim.getView()].sizes[dim.getAxis()]);
-      })
+      .Case([&](tile::DimOp dim) { scalars[dim] = toIndex(views[dim.getView()].sizes[dim.getAxis()]); })
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { emitStore(store); })
       .Case([&](tile::ReshapeOp reshape) {

@@ -66,12 +66,21 @@ public:
 private:
   // Constants, addresses, loops.
   Value constant(int64_t value);
-  Value add(Value x, Value y) { return b.createOrFold<arith::AddIOp>(loc, x, y); }
-  Value mul(Value x, Value y) { return b.createOrFold<arith::MulIOp>(loc, x, y); }
-  Value compare(Pred predicate, Value x, Value y) { return b.createOrFold<arith::CmpIOp>(loc, predicate, x, y); }
-  Value smaller(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
-  Value larger(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(loc, x, y); }
-  Value toI64(Value index) { return b.createOrFold<arith::IndexCastOp>(loc, b.getI64Type(), index); }
+  template <typename Op, typename... Args> Value fold(Args &&...args) {
+    Block *block = b.getInsertionBlock();
+    Operation *before = block->empty() ? nullptr : &block->back();
+    return shared(b.createOrFold<Op>(loc, std::forward<Args>(args)...), before);
+  }
+  Value shared(Value value, Operation *before);
+  Value add(Value x, Value y) { return fold<arith::AddIOp>(x, y); }
+  Value sub(Value x, Value y) { return fold<arith::SubIOp>(x, y); }
+  Value mul(Value x, Value y) { return fold<arith::MulIOp>(x, y); }
+  Value both(Value x, Value y) { return fold<arith::AndIOp>(x, y); }
+  Value compare(Pred predicate, Value x, Value y) { return fold<arith::CmpIOp>(predicate, x, y); }
+  Value smaller(Value x, Value y) { return fold<arith::MinSIOp>(x, y); }
+  Value larger(Value x, Value y) { return fold<arith::MaxSIOp>(x, y); }
+  Value toI64(Value index) { return fold<arith::IndexCastOp>(b.getI64Type(), index); }
+  Value toIndex(Value number) { return fold<arith::IndexCastOp>(b.getIndexType(), number); }
   Value address(Value pointer, Type element, Value offset);
   Value loadAt(Value pointer, Type element, Value offset, int lanes);
   void storeAt(Value value, Value pointer, Type element, Value offset);

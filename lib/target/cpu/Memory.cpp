@@ -16,14 +16,14 @@ Window Emitter::window(const View &view, ViewType type, ValueRange indices, Arra
     const int32_t *entry = llvm::find(along, int32_t(axis));
     if (entry == along.end()) {
       Value in = compare(Pred::ult, index, size);
-      inside = inside ? b.createOrFold<arith::AndIOp>(loc, inside, in) : in;
+      inside = inside ? both(inside, in) : in;
       continue;
     }
     // A tile that starts further out than its length is empty all the same; clamped, nothing below overflows.
     int64_t length = shape[entry - along.begin()];
     Value start = smaller(larger(index, constant(-length)), size);
-    out.low.push_back(larger(b.createOrFold<arith::SubIOp>(loc, constant(0), start), constant(0)));
-    out.high.push_back(smaller(b.createOrFold<arith::SubIOp>(loc, size, start), constant(length)));
+    out.low.push_back(larger(sub(constant(0), start), constant(0)));
+    out.high.push_back(smaller(sub(size, start), constant(length)));
     out.strides.push_back(view.strides[axis]);
   }
   if (inside) {
@@ -31,7 +31,7 @@ Window Emitter::window(const View &view, ViewType type, ValueRange indices, Arra
       out.low.push_back(constant(0));
       out.high.push_back(constant(1));
     }
-    out.high[0] = b.createOrFold<arith::SelectOp>(loc, inside, out.high[0], out.low[0]);
+    out.high[0] = fold<arith::SelectOp>(inside, out.high[0], out.low[0]);
   }
   out.contiguous = !along.empty() && type.getStrides()[along.back()] == 1;
   out.origin = address(view.pointer, type.getElementType(), offset);
@@ -61,9 +61,8 @@ void Emitter::emitLoad(tile::LoadOp op) {
   Buffer to = target(op.getResult());
   Value whole = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
   for (auto [low, high, size] : llvm::zip(part.low, part.high, shape))
-    whole = b.createOrFold<arith::AndIOp>(
-        loc, whole, compare(Pred::eq, b.createOrFold<arith::SubIOp>(loc, high, low), constant(size)));
-  Value ragged = b.createOrFold<arith::XOrIOp>(loc, whole, arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
+    whole = both(whole, compare(Pred::eq, sub(high, low), constant(size)));
+  Value ragged = fold<arith::XOrIOp>(whole, arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
   scf::IfOp::create(b, loc, ragged, [&](OpBuilder &, Location) {
     int axis = lastAxis(shape), lanes = lanesAlong(shape, axis);
     Value filler = splat(b, loc, other, lanes);
@@ -82,9 +81,8 @@ void Emitter::emitLoad(tile::LoadOp op) {
     };
     Value low = part.low[axis], high = part.high[axis];
     if (axis == last && lanes > 1) {
-      Value rest =
-          b.createOrFold<arith::AndIOp>(loc, b.createOrFold<arith::SubIOp>(loc, high, low), constant(lanes - 1));
-      Value middle = b.createOrFold<arith::SubIOp>(loc, high, rest);
+      Value rest = both(sub(high, low), constant(lanes - 1));
+      Value middle = sub(high, rest);
       loop(low, middle, lanes, [&](Value index) { step(index, lanes); });
       low = middle;
     }
@@ -121,14 +119,14 @@ void Emitter::emitStore(tile::StoreOp op) {
         at[axis] = index;
         copy(axis + 1, add(offset, mul(index, part.strides[axis])));
       });
-    Value first = b.createOrFold<arith::AndIOp>(loc, low, constant(-lanes));
+    Value first = both(low, constant(-lanes));
     loop(first, high, lanes, [&](Value group) {
       at[axis] = group;
       Value value = eval(op.getValue(), at, axis, lanes), end = add(group, constant(lanes));
       auto elements = [&] {
         storeAt(value, edge.pointer, element, constant(0));
         loop(larger(group, low), smaller(end, high), 1, [&](Value index) {
-          Value one = loadAt(edge.pointer, element, b.createOrFold<arith::SubIOp>(loc, index, group), 1);
+          Value one = loadAt(edge.pointer, element, sub(index, group), 1);
           storeAt(one, part.origin, element, add(offset, mul(index, part.strides[axis])));
         });
       };
@@ -136,7 +134,7 @@ void Emitter::emitStore(tile::StoreOp op) {
         return storeAt(value, part.origin, element, add(offset, mul(group, part.strides[axis])));
       if (!part.contiguous)
         return elements();
-      Value inside = b.createOrFold<arith::AndIOp>(loc, compare(Pred::sge, group, low), compare(Pred::sle, end, high));
+      Value inside = both(compare(Pred::sge, group, low), compare(Pred::sle, end, high));
       scf::IfOp::create(
           b, loc, inside,
           [&](OpBuilder &, Location) {

@@ -33,8 +33,7 @@ Emitter::Emitter(func::FuncOp kernel, func::FuncOp function, int vectorBits)
     };
     if (!type) {
       Value value = passed[position(tile::AbiArg::Scalar, 0)];
-      scalars[argument] =
-          argument.getType().isIndex() ? b.createOrFold<arith::IndexCastOp>(loc, b.getIndexType(), value) : value;
+      scalars[argument] = argument.getType().isIndex() ? toIndex(value) : value;
       continue;
     }
     View view{passed[position(tile::AbiArg::Pointer, 0)], {}, {}};
@@ -55,6 +54,18 @@ Value Emitter::constant(int64_t value) {
     OpBuilder top(entry, entry->begin());
     cached = arith::ConstantOp::create(top, loc, b.getI64IntegerAttr(value));
   }
+  return cached;
+}
+
+/// Folding makes a new constant each time, the last op after `before`; the cached one is taken instead.
+Value Emitter::shared(Value value, Operation *before) {
+  APInt known;
+  if (!value.getType().isInteger(64) || !matchPattern(value, m_ConstantInt(&known)))
+    return value;
+  Value cached = constant(known.getSExtValue());
+  Operation *made = value.getDefiningOp();
+  if (made != before && made == &b.getInsertionBlock()->back())
+    made->erase();
   return cached;
 }
 

@@ -380,6 +380,10 @@ LogicalResult Emitter::emit(Operation *op) {
         slots[slot.getResult()] = {arith::AddIOp::create(b, ring.offset, bytes), ring.begin, ring.end};
         return success();
       })
+      .Case([&](SharedTransposeOp transpose) {
+        slots[transpose.getResult()] = slotOf(transpose.getSource());
+        return success();
+      })
       .Case([&](LocalLoadOp load) { return emitLocalLoad(load); })
       .Case([&](LocalStoreOp store) { return emitLocalStore(store); })
       .Case([&](ConvertLayoutOp convert) { return emitConvert(convert); })
@@ -398,10 +402,10 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
   auto loop = scf::ForOp::create(b, scalar(op.getLowerBound()), scalar(op.getUpperBound()), scalar(op.getStep()), inits);
   bind(op.getInductionVar(), {loop.getInductionVar()});
   bindAll(op.getRegionIterArgs(), loop.getRegionIterArgs());
-  // Whatever any iteration does to the scratch area may have just happened.
+  // Whatever any iteration does to shared memory may have just happened.
   auto readsBefore = pendingReads, writesBefore = pendingWrites;
-  pendingReads.push_back({ringBytes, INT64_MAX});
-  pendingWrites.push_back({ringBytes, INT64_MAX});
+  pendingReads.push_back({0, INT64_MAX});
+  pendingWrites.push_back({0, INT64_MAX});
   OpBuilder::InsertionGuard guard(b);
   Block *body = loop.getBody();
   if (!body->empty())
@@ -462,8 +466,8 @@ LogicalResult Emitter::emitWhile(scf::WhileOp op) {
   SmallVector<Type> before = flatTypes(ValueRange(op.getBeforeArguments()).getTypes()), after = flatTypes(op.getResultTypes());
   auto loop = scf::WhileOp::create(b, after, inits);
   SmallVector<Location> beforeLocs(before.size(), b.getLoc()), afterLocs(after.size(), b.getLoc());
-  pendingReads.push_back({ringBytes, INT64_MAX});
-  pendingWrites.push_back({ringBytes, INT64_MAX});
+  pendingReads.push_back({0, INT64_MAX});
+  pendingWrites.push_back({0, INT64_MAX});
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&loop.getBefore(), {}, before, beforeLocs);
   bindAll(op.getBeforeArguments(), loop.getBeforeArguments());
@@ -480,8 +484,8 @@ LogicalResult Emitter::emitWhile(scf::WhileOp op) {
   appendFlat(op.getYieldOp()->getOperands(), yielded);
   scf::YieldOp::create(b, yielded);
   bindAll(op.getResults(), loop.getResults());
-  pendingReads.push_back({ringBytes, INT64_MAX});
-  pendingWrites.push_back({ringBytes, INT64_MAX});
+  pendingReads.push_back({0, INT64_MAX});
+  pendingWrites.push_back({0, INT64_MAX});
   return success();
 }
 

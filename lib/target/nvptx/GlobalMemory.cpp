@@ -327,6 +327,7 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
   DistMap offsets = offsetMap(layout, shared);
   at.width = std::min<int>(at.width, contiguousRegisters(offsets, at.width));
   Slot slot = slotOf(op.getDest());
+  touchShared(slot.begin, slot.end, /*write=*/true);
   Value thread = threadPart(offsets.lane, offsets.warp);
   uint32_t threadMask = 0;
   for (const auto *bases : {&offsets.lane, &offsets.warp})

@@ -34,22 +34,89 @@ static bool staysInShared(ConvertLayoutOp op) {
                         layoutOf(cast<RankedTensorType>(op.getResult().getType()))).kind == ConversionKind::SharedMemory;
 }
 
+namespace {
+/// A tile in shared memory and the part of the program, in order of the walk, that needs it.
+struct Placed {
+  Value value;
+  int64_t bytes, first, last, begin = 0;
+};
+} // namespace
+
+/// The ops that access a tile in shared memory, through whichever slot or permutation of it.
+static void collectUsers(Value value, SmallVectorImpl<Operation *> &users) {
+  for (Operation *user : value.getUsers()) {
+    if (isa<SlotOp, SharedTransposeOp, TransposeOp>(user))
+      collectUsers(user->getResult(0), users);
+    else
+      users.push_back(user);
+  }
+}
+
 void Emitter::planRings() {
-  auto place = [&](Value value, int64_t bytes) {
-    // The swizzle of a row depends on its address: tiles start at multiples of 1024.
-    int64_t begin = (ringBytes + 1023) / 1024 * 1024;
-    slots[value] = {i32(begin), begin, begin + bytes};
-    ringBytes = begin + bytes;
-  };
+  llvm::DenseMap<Operation *, std::pair<int64_t, int64_t>> spans; // of an op and what is in it
+  int64_t position = 0;
+  kernel.walk([&](Operation *op, const WalkStage &stage) {
+    if (stage.isBeforeAllRegions())
+      spans[op].first = position++;
+    if (stage.isAfterAllRegions())
+      spans[op].second = position;
+  });
+  SmallVector<Placed> tiles;
   kernel.walk([&](Operation *op) {
+    int64_t bytes;
     if (auto alloc = dyn_cast<AllocOp>(op)) {
       SharedType type = alloc.getResult().getType();
-      place(alloc.getResult(), type.getSlots() * type.getSlotBytes());
+      bytes = type.getSlots() * type.getSlotBytes();
     } else if (auto convert = dyn_cast<ConvertLayoutOp>(op); convert && staysInShared(convert)) {
       auto type = cast<RankedTensorType>(convert.getResult().getType());
-      place(convert.getResult(), type.getNumElements() * (bitsOf(type.getElementType()) / 8));
+      bytes = type.getNumElements() * (bitsOf(type.getElementType()) / 8);
+    } else {
+      return;
     }
+    SmallVector<Operation *> users;
+    collectUsers(op->getResult(0), users);
+    if (isa<ConvertLayoutOp>(op))
+      users.push_back(op);
+    if (users.empty())
+      return;
+    // What one block writes before it reads is needed there only; a ring is in use as long as the loop around it runs.
+    Block *block = users.front()->getBlock();
+    bool local = isa<ConvertLayoutOp>(op) || llvm::any_of(users, llvm::IsaPred<LocalStoreOp>);
+    for (Operation *user : users)
+      local = local && user->getBlock() == block;
+    Placed tile{op->getResult(0), bytes, INT64_MAX, 0};
+    for (Operation *user : users) {
+      Operation *whole = user;
+      if (!local)
+        for (Operation *parent = user->getParentOp(); parent != kernel; parent = parent->getParentOp())
+          if (isa<scf::ForOp, scf::WhileOp>(parent))
+            whole = parent;
+      tile.first = std::min(tile.first, spans[whole].first);
+      tile.last = std::max(tile.last, spans[whole].second);
+    }
+    tiles.push_back(tile);
   });
+  // Large ones first, each at the lowest place that no tile needed at the same time has.
+  llvm::stable_sort(tiles, [](const Placed &a, const Placed &c) { return a.bytes > c.bytes; });
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    Placed &tile = tiles[i];
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (size_t j = 0; j < i; ++j) {
+        const Placed &other = tiles[j];
+        bool meets = tile.first <= other.last && other.first <= tile.last && tile.begin < other.begin + other.bytes &&
+                     other.begin < tile.begin + tile.bytes;
+        if (meets) {
+          // The swizzle of a row depends on its address: tiles start at multiples of 1024.
+          tile.begin = (other.begin + other.bytes + 1023) / 1024 * 1024;
+          moved = true;
+        }
+      }
+    }
+    slots[tile.value] = {i32(tile.begin), tile.begin, tile.begin + tile.bytes};
+    ringBytes = std::max(ringBytes, tile.begin + tile.bytes);
+  }
   ringBytes = (ringBytes + 1023) / 1024 * 1024;
   sharedBytes = scratchTop = ringBytes;
 }

@@ -515,10 +515,18 @@ Value Assigner::load(LoadOp op, const Layout &layout, bool forProduct) {
 Value Assigner::inShared(Value value) {
   if (auto it = shared.find(value); it != shared.end())
     return it->second;
+  auto type = tensorOf(value);
   if (auto op = value.getDefiningOp<LoadOp>())
     if (Value slot = stage(op))
       return shared[value] = slot;
-  auto type = tensorOf(value);
+  if (auto op = value.getDefiningOp<TransposeOp>()) {
+    Value source = inShared(op.getOperand());
+    auto sourceType = cast<SharedType>(source.getType());
+    auto permuted = SharedType::get(func.getContext(), sourceType.getSlots(), type.getShape(), type.getElementType(),
+                                    toAttr(func.getContext(), layoutOf(sourceType).transpose(permOf(op))));
+    OpBuilder builder(op);
+    return shared[value] = SharedTransposeOp::create(builder, op.getLoc(), permuted, source, op.getPerm());
+  }
   Value held = demand(value, homeOf(value));
   Layout layout = sharedSwizzled(type.getShape().vec(), {1, 0}, type.getElementTypeBitWidth() / 8, 0);
   auto slotType = SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));

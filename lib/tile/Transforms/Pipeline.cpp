@@ -191,7 +191,7 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
     SharedType type = copy.getDest().getType();
     auto slotType = SharedType::get(type.getContext(), 1, type.getShape(), type.getElementType(), type.getLayout());
     Value current = SlotOp::create(builder, copy.getLoc(), slotType, ring, readSlot);
-    ring.replaceUsesWithIf(current, [&](OpOperand &use) { return isa<LocalLoadOp, DotOp>(use.getOwner()); });
+    ring.replaceUsesWithIf(current, [&](OpOperand &use) { return isa<LocalLoadOp, DotOp, SharedTransposeOp>(use.getOwner()); });
   }
   for (AsyncLoadOp copy : old)
     copy.erase();

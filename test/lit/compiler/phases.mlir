@@ -55,7 +55,7 @@
 // MANIFEST: {"default":0.1{{0*1?}},"dtype":"f32","kind":"scalar","name":"a"}
 // MANIFEST: "args":[{"pointer":"x"},{"dim":"M"},{"dim":"N"},{"stride":["x",0]},{"pointer":"y"},{"stride":["y",0]},{"scalar":"a"}]
 // MANIFEST-SAME: "block":[128,1,1],"entry":"scale"
-// MANIFEST-SAME: "grid":{{\[\[}}"ceildiv","M",32],["*",["-",["+","N",1],"M"],2],1]
+// MANIFEST-SAME: "grid":{{\[\[}}"ceildiv","M",32],["*",["+",["-","N","M"],1],2],1]
 
 // TILE: tile.splat
 // CANONICAL: tile.splat

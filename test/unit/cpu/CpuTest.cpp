@@ -150,8 +150,10 @@ TEST(CpuMemory, WindowsOfEveryPosition) {
               }
             for (int64_t i = 0; i < M; ++i)
               for (int64_t j = 0; j < N; ++j) {
-                bool in = inside(r, i - r, M) && i - r >= 0 && i - r < 32 && r < 1000 && r > -1000 && c < 1000 &&
-                          c > -1000 && j - c >= 0 && j - c < 64;
+                auto covered = [](int64_t start, int64_t at, int64_t length) {
+                  return start > -1000 && start < 1000 && at >= start && at < start + length;
+                };
+                bool in = covered(r, i, 32) && covered(c, j, 64);
                 ASSERT_EQ(z.data()[i * N + j], in ? 100 + i * N + j : -5) << M << " " << N << " " << r << " " << c;
               }
           }

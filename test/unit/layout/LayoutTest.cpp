@@ -17,8 +17,7 @@ TEST(F2, ComposeIsAssociativeAndAgreesWithApply) {
     auto left = f2::compose(f2::compose(a, b), c);
     EXPECT_EQ(left, f2::compose(a, f2::compose(b, c)));
     for (uint32_t x = 0; x < 32; ++x)
-      EXPECT_EQ(f2::apply(left, x),
-                f2::apply(a, f2::apply(b, f2::apply(c, x))));
+      EXPECT_EQ(f2::apply(left, x), f2::apply(a, f2::apply(b, f2::apply(c, x))));
   }
 }
 
@@ -106,20 +105,16 @@ TEST(Layout, ReshapingKeepsThePlaces) {
     EXPECT_EQ(expanded.project(1), layout);
     forEachPlace(layout, [&](uint32_t r, uint32_t l, uint32_t w) {
       auto at = layout.coords(layout.apply(r, l, w));
-      EXPECT_EQ(transposed.coords(transposed.apply(r, l, w)),
-                (std::vector<int64_t>{at[2], at[0], at[1]}));
+      EXPECT_EQ(transposed.coords(transposed.apply(r, l, w)), (std::vector<int64_t>{at[2], at[0], at[1]}));
       EXPECT_EQ(reshaped.apply(r, l, w), layout.apply(r, l, w));
       EXPECT_EQ(expanded.apply(r, l, w), layout.apply(r, l, w));
-      EXPECT_EQ(projected.coords(projected.apply(r, l, w)),
-                (std::vector<int64_t>{at[0], at[2]}));
+      EXPECT_EQ(projected.coords(projected.apply(r, l, w)), (std::vector<int64_t>{at[0], at[2]}));
     });
     // Dropping replicas leaves the same elements with each thread.
     Layout removed = layout.removeDim(1);
     EXPECT_TRUE(verify(removed));
-    EXPECT_EQ(f2::rank(removed.bases(In::Register)),
-              removed.bits(In::Register));
-    EXPECT_EQ(f2::rank(f2::concat(removed.bases(In::Register),
-                                  projected.bases(In::Register))),
+    EXPECT_EQ(f2::rank(removed.bases(In::Register)), removed.bits(In::Register));
+    EXPECT_EQ(f2::rank(f2::concat(removed.bases(In::Register), projected.bases(In::Register))),
               removed.bits(In::Register));
   }
 }
@@ -162,8 +157,7 @@ TEST(Layout, OffsetMapIsTheInverseOfShared) {
     Layout shared = Layout::shared({16, 16}, random.bijection(8));
     DistMap offsets = offsetMap(dist, shared);
     forEachPlace(dist, [&](uint32_t r, uint32_t l, uint32_t w) {
-      EXPECT_EQ(shared.apply(0, 0, 0, offsets.apply(r, l, w)),
-                dist.apply(r, l, w));
+      EXPECT_EQ(shared.apply(0, 0, 0, offsets.apply(r, l, w)), dist.apply(r, l, w));
     });
   }
 }

@@ -18,15 +18,12 @@ using namespace treadle::test;
 namespace {
 
 /// Every thread gets the element that it should.
-void checkConversion(const Layout &src, const Layout &dst,
-                     const ConversionPlan &plan) {
+void checkConversion(const Layout &src, const Layout &dst, const ConversionPlan &plan) {
   if (plan.kind == ConversionKind::SharedMemory)
     return;
   ASSERT_EQ(int64_t(plan.srcReg.size()), dst.numRegisters());
   forEachPlace(dst, [&](uint32_t r, uint32_t l, uint32_t w) {
-    EXPECT_EQ(
-        src.apply(uint32_t(plan.srcReg[r]), plan.srcLane(int(r), l, w), w),
-        dst.apply(r, l, w));
+    EXPECT_EQ(src.apply(uint32_t(plan.srcReg[r]), plan.srcLane(int(r), l, w), w), dst.apply(r, l, w));
     if (plan.isLocal(int(r)))
       EXPECT_EQ(plan.srcLane(int(r), l, w), l);
     if (plan.isButterfly())
@@ -35,8 +32,7 @@ void checkConversion(const Layout &src, const Layout &dst,
 }
 
 /// Extra wavefronts of the worst phase, counted address by address.
-int simulateConflicts(const DistMap &offsets, const VectorAccess &plan,
-                      int elemBytes) {
+int simulateConflicts(const DistMap &offsets, const VectorAccess &plan, int elemBytes) {
   int bytes = elemBytes * plan.width();
   uint32_t lanes = bytes == 16 ? 8 : bytes == 8 ? 16 : 32;
   size_t worst = 1;
@@ -45,9 +41,7 @@ int simulateConflicts(const DistMap &offsets, const VectorAccess &plan,
       std::map<uint32_t, std::set<uint32_t>> words;
       for (uint32_t l = first; l < first + lanes; ++l)
         for (int b = 0; b < bytes; ++b) {
-          uint32_t address =
-              offsets.apply(uint32_t(regs[0]), l, 0) * uint32_t(elemBytes) +
-              uint32_t(b);
+          uint32_t address = offsets.apply(uint32_t(regs[0]), l, 0) * uint32_t(elemBytes) + uint32_t(b);
           words[address / 4 % 32].insert(address / 4);
         }
       for (const auto &entry : words)
@@ -61,10 +55,8 @@ void checkShared(const Layout &src, const Layout &dst, int elemBytes) {
   SharedConversion plan = planSharedConversion(src, dst, elemBytes);
   ASSERT_TRUE(plan.shared.isShared());
   EXPECT_EQ(plan.bytes, src.numElements() * elemBytes);
-  EXPECT_EQ(plan.storeConflicts,
-            simulateConflicts(plan.storeOffsets, plan.store, elemBytes));
-  EXPECT_EQ(plan.loadConflicts,
-            simulateConflicts(plan.loadOffsets, plan.load, elemBytes));
+  EXPECT_EQ(plan.storeConflicts, simulateConflicts(plan.storeOffsets, plan.store, elemBytes));
+  EXPECT_EQ(plan.loadConflicts, simulateConflicts(plan.loadOffsets, plan.load, elemBytes));
   std::vector<int64_t> memory(size_t(src.numElements()), -1);
   for (uint32_t w = 0; w < src.numWarps(); ++w)
     for (uint32_t l = 0; l < 32; ++l) {
@@ -96,8 +88,7 @@ void checkShared(const Layout &src, const Layout &dst, int elemBytes) {
 }
 
 bool staysInThread(ConversionKind kind) {
-  return kind == ConversionKind::Identity ||
-         kind == ConversionKind::RegisterPermutation;
+  return kind == ConversionKind::Identity || kind == ConversionKind::RegisterPermutation;
 }
 
 } // namespace
@@ -134,11 +125,10 @@ TEST(Conversion, RegisterPermutations) {
     EXPECT_EQ(planConversion(src, src).kind, ConversionKind::Identity);
     // Any map onto the same registers, with replicas.
     unsigned bits = src.bits(In::Register);
-    Layout dst(src.shape(),
-               f2::compose(src.bases(In::Register),
-                           f2::concat(random.bijection(bits),
-                                      random.map(random.below(2), bits))),
-               src.bases(In::Lane), src.bases(In::Warp));
+    Layout dst(
+        src.shape(),
+        f2::compose(src.bases(In::Register), f2::concat(random.bijection(bits), random.map(random.below(2), bits))),
+        src.bases(In::Lane), src.bases(In::Warp));
     ConversionPlan plan = planConversion(src, dst);
     EXPECT_TRUE(staysInThread(plan.kind));
     checkConversion(src, dst, plan);
@@ -160,8 +150,7 @@ TEST(Conversion, WarpShuffles) {
     Layout dst(src.shape(),
                add(f2::compose(reg, random.bijection(unsigned(reg.size()))),
                    f2::compose(lane, random.map(unsigned(reg.size()), 5))),
-               f2::compose(lane, random.bijection(5)),
-               add(src.bases(In::Warp), f2::compose(lane, random.map(2, 5))));
+               f2::compose(lane, random.bijection(5)), add(src.bases(In::Warp), f2::compose(lane, random.map(2, 5))));
     ConversionPlan plan = planConversion(src, dst);
     EXPECT_NE(plan.kind, ConversionKind::SharedMemory);
     shuffles += plan.kind == ConversionKind::WarpShuffle;
@@ -184,11 +173,8 @@ TEST(Conversion, ButterflyAndLocalRegisters) {
 
 TEST(Conversion, AccumulatorIsAnOperand) {
   // The chained dot of attention: P = softmax(QK^T) is operand A of PV.
-  for (auto [m, k, warps] : {std::array<int64_t, 3>{16, 16, 1},
-                             {64, 64, 4},
-                             {128, 64, 4},
-                             {128, 32, 8},
-                             {32, 128, 2}}) {
+  for (auto [m, k, warps] :
+       {std::array<int64_t, 3>{16, 16, 1}, {64, 64, 4}, {128, 64, 4}, {128, 32, 8}, {32, 128, 2}}) {
     Layout acc = mmaAccumulator({m, k}, warps, 1);
     Layout a = mmaOperandA({m, k}, 16, warps, 1);
     ConversionPlan plan = planConversion(acc, a);
@@ -196,14 +182,10 @@ TEST(Conversion, AccumulatorIsAnOperand) {
     checkConversion(acc, a, plan);
   }
   // wgmma likewise.
-  for (auto [m, k, warps] :
-       {std::array<int64_t, 3>{64, 64, 4}, {128, 128, 8}, {128, 64, 4}})
-    EXPECT_TRUE(staysInThread(planConversion(wgmmaAccumulator({m, k}, warps),
-                                             wgmmaOperandA({m, k}, 16, warps))
-                                  .kind));
+  for (auto [m, k, warps] : {std::array<int64_t, 3>{64, 64, 4}, {128, 128, 8}, {128, 64, 4}})
+    EXPECT_TRUE(staysInThread(planConversion(wgmmaAccumulator({m, k}, warps), wgmmaOperandA({m, k}, 16, warps)).kind));
   // And the transposed accumulator of X^T is operand B of X.
-  for (auto [n, k, warps] :
-       {std::array<int64_t, 3>{16, 16, 1}, {64, 64, 1}, {128, 32, 1}}) {
+  for (auto [n, k, warps] : {std::array<int64_t, 3>{16, 16, 1}, {64, 64, 1}, {128, 32, 1}}) {
     Layout acc = mmaAccumulator({n, k}, warps, 1).transpose({1, 0});
     Layout b = mmaOperandB({k, n}, 16, 1, warps);
     EXPECT_TRUE(staysInThread(planConversion(acc, b).kind));
@@ -211,8 +193,7 @@ TEST(Conversion, AccumulatorIsAnOperand) {
   // With several warps, they have to divide N in the same way.
   for (int64_t warps : {2, 4}) {
     Layout acc = mmaAccumulator({64, 32}, warps, 1).transpose({1, 0});
-    EXPECT_TRUE(staysInThread(
-        planConversion(acc, mmaOperandB({32, 64}, 16, 1, warps)).kind));
+    EXPECT_TRUE(staysInThread(planConversion(acc, mmaOperandB({32, 64}, 16, 1, warps)).kind));
   }
 }
 
@@ -253,19 +234,15 @@ TEST(Conversion, SharedIsAsGoodAsTheSwizzles) {
     const int elemBytes = 1 << trial % 4;
     SharedConversion plan = planSharedConversion(src, dst, elemBytes);
     auto count = [&](const Layout &layout, const DistMap &offsets) {
-      VectorAccess access =
-          planVectors(offsets, 16 / elemBytes,
-                      freeVariableMasks(layout)[unsigned(In::Register)]);
+      VectorAccess access = planVectors(offsets, 16 / elemBytes, freeVariableMasks(layout)[unsigned(In::Register)]);
       int bytes = access.width() * elemBytes;
       int64_t phases = bytes == 16 ? 4 : bytes == 8 ? 2 : 1;
-      return int64_t(access.accesses.size()) * phases *
-             (1 + bankConflicts(offsets, elemBytes, access.width()));
+      return int64_t(access.accesses.size()) * phases * (1 + bankConflicts(offsets, elemBytes, access.width()));
     };
     for (int swizzle : {0, 32, 64, 128})
       for (Order order : {Order{0, 1}, Order{1, 0}}) {
         Layout shared = sharedSwizzled({32, 64}, order, elemBytes, swizzle);
-        EXPECT_LE(plan.wavefronts, count(src, offsetMap(src, shared)) +
-                                       count(dst, offsetMap(dst, shared)));
+        EXPECT_LE(plan.wavefronts, count(src, offsetMap(src, shared)) + count(dst, offsetMap(dst, shared)));
       }
   }
 }
@@ -284,10 +261,8 @@ TEST(Conversion, RedundantWritersSkip) {
 TEST(Conversion, TinyTiles) {
   for (auto shape : {Shape{1, 1}, Shape{1, 8}, Shape{4, 2}, Shape{16, 8}})
     for (int elemBytes : {1, 2, 4, 8}) {
-      checkShared(mmaAccumulator(shape, 2, 1), coalesced(shape, {1, 0}, 8, 2),
-                  elemBytes);
-      checkShared(coalesced(shape, {0, 1}, 8, 2), mmaOperandA(shape, 16, 2, 1),
-                  elemBytes);
+      checkShared(mmaAccumulator(shape, 2, 1), coalesced(shape, {1, 0}, 8, 2), elemBytes);
+      checkShared(coalesced(shape, {0, 1}, 8, 2), mmaOperandA(shape, 16, 2, 1), elemBytes);
     }
   Layout scalar = coalesced({}, {}, 1, 2);
   checkShared(scalar, scalar, 4);
@@ -300,8 +275,7 @@ TEST(Conversion, Broadcast) {
   auto regs = planBroadcast(rows, full);
   ASSERT_TRUE(regs);
   forEachPlace(full, [&](uint32_t r, uint32_t l, uint32_t w) {
-    EXPECT_EQ(rows.apply(uint32_t((*regs)[r]), l, w),
-              full.coords(full.apply(r, l, w))[0]);
+    EXPECT_EQ(rows.apply(uint32_t((*regs)[r]), l, w), full.coords(full.apply(r, l, w))[0]);
   });
   EXPECT_FALSE(planBroadcast(coalesced({64, 1}, {1, 0}, 1, 4), full));
 }
@@ -327,8 +301,7 @@ TEST(Access, BankConflictsKnownAnswers) {
   Layout column = blocked({32, 32}, {1, 1}, {32, 1}, 1, {0, 1});
   Layout plain = sharedSwizzled({32, 32}, {1, 0}, 4, 0);
   EXPECT_EQ(bankConflicts(column, plain, 4, 1), 31);
-  EXPECT_EQ(
-      bankConflicts(column, sharedSwizzled({32, 32}, {1, 0}, 4, 128), 4, 1), 3);
+  EXPECT_EQ(bankConflicts(column, sharedSwizzled({32, 32}, {1, 0}, 4, 128), 4, 1), 3);
   // A row, or 16 bytes of each lane, is free of conflicts.
   Layout row = blocked({32, 32}, {1, 1}, {1, 32}, 1, {1, 0});
   EXPECT_EQ(bankConflicts(row, plain, 4, 1), 0);
@@ -346,25 +319,19 @@ TEST(Access, BankConflictsAgreeWithSimulation) {
   Random random(14);
   for (int trial = 0; trial < 200; ++trial) {
     Layout dist = random.distributed({32, 64}, 1, trial % 2);
-    Layout shared = trial % 4 >= 2
-                        ? sharedSwizzled({32, 64}, {1, 0}, 4, 128)
-                        : Layout::shared({32, 64}, random.permutation(11));
+    Layout shared =
+        trial % 4 >= 2 ? sharedSwizzled({32, 64}, {1, 0}, 4, 128) : Layout::shared({32, 64}, random.permutation(11));
     for (int elemBytes : {1, 2, 4, 8})
       EXPECT_EQ(bankConflicts(dist, shared, elemBytes, 1),
-                simulateConflicts(offsetMap(dist, shared),
-                                  planVectors(offsetMap(dist, shared), 1),
-                                  elemBytes));
+                simulateConflicts(offsetMap(dist, shared), planVectors(offsetMap(dist, shared), 1), elemBytes));
   }
   for (int vec : {1, 2, 4, 8})
     for (int swizzle : {0, 32, 64, 128})
       for (const Layout &dist :
-           {coalesced({64, 64}, {1, 0}, vec, 4),
-            blocked({64, 64}, {1, vec}, {32, 1}, 4, {1, 0})}) {
+           {coalesced({64, 64}, {1, 0}, vec, 4), blocked({64, 64}, {1, vec}, {32, 1}, 4, {1, 0})}) {
         Layout shared = sharedSwizzled({64, 64}, {1, 0}, 2, swizzle);
         EXPECT_EQ(bankConflicts(dist, shared, 2, vec),
-                  simulateConflicts(offsetMap(dist, shared),
-                                    planVectors(offsetMap(dist, shared), vec),
-                                    2));
+                  simulateConflicts(offsetMap(dist, shared), planVectors(offsetMap(dist, shared), vec), 2));
       }
 }
 
@@ -375,8 +342,7 @@ TEST(Access, BankConflictsAgreeWithSimulation) {
 namespace {
 
 /// Execute the loads of all warps as the manual describes them.
-void checkLdmatrix(const Layout &operand, const Layout &shared, int elemBytes,
-                   const LdmatrixPlan &plan) {
+void checkLdmatrix(const Layout &operand, const Layout &shared, int elemBytes, const LdmatrixPlan &plan) {
   const uint32_t pack = uint32_t(4 / elemBytes);
   std::vector<int> filled(size_t(operand.numRegisters()));
   for (const LdmatrixPlan::Load &load : plan.loads) {
@@ -391,8 +357,7 @@ void checkLdmatrix(const Layout &operand, const Layout &shared, int elemBytes,
             uint32_t col = plan.trans ? t / 4 : pack * (t % 4) + e;
             uint32_t start = plan.offset(8 * j + row, w, load);
             EXPECT_EQ(start * uint32_t(elemBytes) % 16, 0u);
-            EXPECT_EQ(shared.apply(0, 0, 0, start + col),
-                      operand.apply(uint32_t(load.regs[j * pack + e]), t, w));
+            EXPECT_EQ(shared.apply(0, 0, 0, start + col), operand.apply(uint32_t(load.regs[j * pack + e]), t, w));
           }
   }
   for (int count : filled)
@@ -402,17 +367,13 @@ void checkLdmatrix(const Layout &operand, const Layout &shared, int elemBytes,
 } // namespace
 
 TEST(Ldmatrix, OperandsOfBf16) {
-  for (auto [m, k, warpsM, warpsN] : {std::array<int64_t, 4>{16, 16, 1, 1},
-                                      {64, 64, 2, 2},
-                                      {128, 32, 4, 1},
-                                      {128, 64, 2, 4},
-                                      {64, 128, 1, 4}})
+  for (auto [m, k, warpsM, warpsN] :
+       {std::array<int64_t, 4>{16, 16, 1, 1}, {64, 64, 2, 2}, {128, 32, 4, 1}, {128, 64, 2, 4}, {64, 128, 1, 4}})
     for (int swizzle : {32, 64, 128})
       for (bool isB : {false, true})
         for (bool contiguousK : {false, true}) {
           // Both operands with K last or first; "mn" is the other dimension.
-          Layout operand = isB ? mmaOperandB({k, m}, 16, warpsN, warpsM)
-                               : mmaOperandA({m, k}, 16, warpsM, warpsN);
+          Layout operand = isB ? mmaOperandB({k, m}, 16, warpsN, warpsM) : mmaOperandA({m, k}, 16, warpsM, warpsN);
           int kAxis = isB ? 0 : 1;
           int fast = contiguousK ? kAxis : 1 - kAxis;
           Order order{fast, 1 - fast};
@@ -480,8 +441,7 @@ void checkReduction(const Layout &layout, int axis) {
   using Sum = std::multiset<uint32_t>;
   // [warp][lane][register]
   std::vector<std::vector<std::vector<Sum>>> sums(
-      size_t(layout.numWarps()),
-      std::vector<std::vector<Sum>>(32, std::vector<Sum>(plan->groups.size())));
+      size_t(layout.numWarps()), std::vector<std::vector<Sum>>(32, std::vector<Sum>(plan->groups.size())));
   for (uint32_t w = 0; w < layout.numWarps(); ++w)
     for (uint32_t l = 0; l < 32; ++l)
       for (size_t g = 0; g < plan->groups.size(); ++g)
@@ -509,9 +469,8 @@ void checkReduction(const Layout &layout, int axis) {
     coords.erase(coords.begin() + axis);
     expected[result.flat(coords)].insert(f);
   }
-  forEachPlace(result, [&](uint32_t r, uint32_t l, uint32_t w) {
-    EXPECT_EQ(sums[w][l][r], expected[result.apply(r, l, w)]);
-  });
+  forEachPlace(result,
+               [&](uint32_t r, uint32_t l, uint32_t w) { EXPECT_EQ(sums[w][l][r], expected[result.apply(r, l, w)]); });
 }
 
 } // namespace
@@ -556,9 +515,7 @@ TEST(Scan, StepsAreTheBitsOfThePosition) {
     forEachPlace(layout, [&](uint32_t r, uint32_t l, uint32_t w) {
       int64_t position = 0;
       for (size_t s = 0; s < plan->steps.size(); ++s) {
-        uint32_t input = plan->steps[s].in == In::Register ? r
-                         : plan->steps[s].in == In::Lane   ? l
-                                                           : w;
+        uint32_t input = plan->steps[s].in == In::Register ? r : plan->steps[s].in == In::Lane ? l : w;
         position |= int64_t(input >> plan->steps[s].bit & 1) << s;
       }
       EXPECT_EQ(position, layout.coords(layout.apply(r, l, w))[axis]);

@@ -42,8 +42,7 @@ public:
 
   /// A distributed layout. Its bases are unit vectors in random places and
   /// zeros; with `mixed`, anything that is surjective.
-  Layout distributed(const std::vector<int64_t> &shape, unsigned warpBits,
-                     bool mixed) {
+  Layout distributed(const std::vector<int64_t> &shape, unsigned warpBits, bool mixed) {
     unsigned bits = Layout(shape, {}, {}, {}).outBits();
     unsigned fixed = LaneBits + warpBits;
     unsigned regBits = (bits > fixed ? bits - fixed : 0) + below(3);
@@ -57,8 +56,7 @@ public:
     auto cut = [&](unsigned from, unsigned count) {
       return Layout::Bases(all.begin() + from, all.begin() + from + count);
     };
-    return Layout(shape, cut(0, regBits), cut(regBits, LaneBits),
-                  cut(regBits + LaneBits, warpBits));
+    return Layout(shape, cut(0, regBits), cut(regBits, LaneBits), cut(regBits + LaneBits, warpBits));
   }
 
 private:
