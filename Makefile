@@ -1,6 +1,6 @@
 # From nothing on Debian 12 to a built, tested compiler. `make help` lists the targets.
 #
-# What was done leaves a stamp under build/stamps; a step runs again when what it depends on changes.
+# What was done leaves a stamp, in build/stamps or .venv; a step runs again when what it depends on changes.
 
 BUILD := build
 VENV := .venv
@@ -25,7 +25,7 @@ $(STAMPS)/packages: tools/setup.sh
 	@tools/setup.sh
 	@touch $@
 
-$(STAMPS)/venv: tools/make_venv.py pyproject.toml $(STAMPS)/packages
+$(VENV)/made: tools/make_venv.py pyproject.toml | $(STAMPS)/packages
 	@python3 tools/make_venv.py $(VENV)
 	@touch $@
 
@@ -35,9 +35,9 @@ $(STAMPS)/configured: CMakePresets.json $(STAMPS)/packages
 	@touch $@
 
 .PHONY: build
-build: $(STAMPS)/configured $(STAMPS)/venv
+build: $(STAMPS)/configured $(VENV)/made
 	@echo "== build"
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD)
 
 # ---- Demonstration and tests ----
 
@@ -50,19 +50,19 @@ test: build ## Lint, unit tests, lit, pytest; the last line counts them
 test-all: build ## Everything test does, then clang-tidy on every file, and the wheel in a fresh environment
 	@$(PYTHON) tools/check.py --all
 
-lint: $(STAMPS)/venv ## clang-format, ruff and mypy only
+lint: $(VENV)/made ## clang-format, ruff and mypy only
 	@$(PYTHON) tools/check.py lint
 
 tidy: build ## clang-tidy on the C++ files that differ from the last commit
 	@$(PYTHON) tools/check.py tidy
 
-format: $(STAMPS)/venv ## Rewrite sources in the project's format
+format: $(VENV)/made ## Rewrite sources in the project's format
 	@git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.h' '*.c' | xargs -0 clang-format-22 -i
 	@$(VENV)/bin/ruff format --quiet . && $(VENV)/bin/ruff check --quiet --fix .
 
 # ---- Products ----
 
-wheel: $(STAMPS)/venv ## The wheel, in dist/
+wheel: $(VENV)/made ## The wheel, in dist/
 	@$(PYTHON) -m pip wheel . --no-deps --wheel-dir dist
 
 docs: build ## Reference pages of the dialect and its passes, in build/docs

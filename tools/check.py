@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 REPORTS = BUILD / "reports"
 BIN = Path(sys.executable).parent
+LLVM_BIN = "/usr/lib/llvm-22/bin"
 CORES = str(os.cpu_count() or 1)
 
 
@@ -133,10 +134,11 @@ def run(check: Check) -> Count:
     print(f"\n== {check.name}", flush=True)
     check.xml.unlink(missing_ok=True)
     environment = os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", ""), LLVM_BIN]),
         "PYTHONPATH": str(ROOT / "python"),
         "TREADLE_BUILD_DIR": str(BUILD),
         "TREADLE_CACHE_DIR": str(BUILD / "cache"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis"),
     }
     start = time.monotonic()
     try:

@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
         print(f"== {folder}: making it with Python {sys.version.split()[0]}", flush=True)
         venv.create(folder, with_pip=True, clear=folder.exists())
     pins = pyproject()["project"]["optional-dependencies"]["dev"]
-    print(f"== {folder}: {' '.join(pin.partition(';')[0] for pin in pins)}", flush=True)
+    print(f"== {folder}: installing what pyproject.toml pins", flush=True)
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True, env=environment)
 

@@ -36,5 +36,14 @@ if [ "$(id -u)" != 0 ]; then
   as_root=sudo
 fi
 echo "== packages: installing$missing"
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
+}
+if ! install >"$log" 2>&1; then
+  cat "$log" >&2
+  echo "tools/setup.sh: apt-get failed" >&2
+  exit 1
+fi

@@ -45,7 +45,7 @@ void Driver::open() {
   TREADLE_CUDA_CALLS(TREADLE_CUDA_LOAD)
 #undef TREADLE_CUDA_LOAD
   TREADLE_CUDA(*this, cuInit, 0);
-  guard.release();
+  static_cast<void>(guard.release()); // it stays open
 }
 
 const Driver &Driver::get() {

@@ -17,4 +17,13 @@ from treadle.errors import CompileError, InternalError, KernelError, LaunchError
 from treadle.language import *  # noqa: F403
 from treadle.language import __all__ as _language
 
-__all__ = ["CompileError", "CompiledKernel", "InternalError", "KernelError", "LaunchError", "TreadleError", "compile", *_language]
+__all__ = [
+    "CompileError",
+    "CompiledKernel",
+    "InternalError",
+    "KernelError",
+    "LaunchError",
+    "TreadleError",
+    "compile",
+    *_language,
+]

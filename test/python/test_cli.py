@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import treadle as td
 from treadle import compiler, testing
 from treadle.cli import treadle_run, treadlec

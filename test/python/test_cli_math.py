@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from treadle import compiler
 
 CLANG = shutil.which("clang-22") or shutil.which("clang")

@@ -31,17 +31,18 @@ except TreadleError as error:
 ARCHS = ("sm_80", "sm_90a")
 PTXAS = compiler.find_ptxas()
 
-# kernel, what it is made of besides coalesced accesses, and the constants and dtype; the first of each has the defaults.
-PRODUCTS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.aligned.m8n8", "cp.async.cg.shared.global")
-WIDE = ("ld.global.v4", "st.global.v4")
+COPY = r"cp\.async\.cg\.shared\.global"
+PRODUCTS = (r"mma\.sync\.aligned\.m16n8k16\.row\.col\.f32\.bf16\.bf16\.f32", r"ldmatrix\.sync\.aligned\.m8n8", COPY)
+WIDE = (r"ld\.global\.v4", r"st\.global\.v4")
+READ_OR_COPY = rf"ld\.global\.v|{COPY}"
+# name: folder, kernel, and patterns of what its PTX is made of.
 KERNELS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    # folder, kernel, needed
-    "matmul": ("matmul", "matmul", (*PRODUCTS, "st.global.v4")),
-    "lightning_attention": ("lightning_attention", "lightning_attention", (*PRODUCTS, "st.global.v4")),
-    "softmax": ("softmax", "softmax", (*WIDE, "shfl.sync.bfly", "ex2.approx")),
-    "rms_norm": ("rms_norm", "rms_norm", (*WIDE, "shfl.sync.bfly", "rsqrt.approx")),
-    "cumsum_time": ("cumsum", "cumsum_time", ("ld.global.v", "st.global.v")),
-    "cumsum_rows": ("cumsum", "cumsum_rows", (*WIDE, "shfl.sync")),
+    "matmul": ("matmul", "matmul", (*PRODUCTS, r"st\.global\.v4")),
+    "lightning_attention": ("lightning_attention", "lightning_attention", (*PRODUCTS, r"st\.global\.v4")),
+    "softmax": ("softmax", "softmax", (*WIDE, r"shfl\.sync\.bfly", r"ex2\.approx")),
+    "rms_norm": ("rms_norm", "rms_norm", (*WIDE, r"shfl\.sync\.bfly", r"rsqrt\.approx")),
+    "cumsum_time": ("cumsum", "cumsum_time", (READ_OR_COPY, r"st\.global\.v")),
+    "cumsum_rows": ("cumsum", "cumsum_rows", (READ_OR_COPY, r"st\.global\.v", r"shfl\.sync")),
 }
 
 
@@ -80,7 +81,7 @@ def test_target_and_entry(name: str, arch: str) -> None:
 @pytest.mark.parametrize("name", KERNELS)
 def test_instructions(name: str, arch: str) -> None:
     text = code(ptx(name, arch))
-    missing = [needed for needed in KERNELS[name][2] if needed not in text]
+    missing = [needed for needed in KERNELS[name][2] if not re.search(needed, text)]
     assert not missing
 
 
@@ -168,10 +169,11 @@ VARIANTS: list[tuple[str, tuple[Any, ...]]] = [
 
 
 def variant_id(value: Any) -> str:
+    """A name, or "bf16-K=64-V=64-s0"."""
     if isinstance(value, str):
         return value
-    return "-".join("+".join(f"{k}={v}" if not isinstance(k, str) or len(p) == 2 else str(p) for p in part for k, v in [p])
-                    if part and isinstance(part, tuple) and isinstance(part[0], tuple) else str(part) for part in value if part)
+    dtype, constants, present = (*value, (), ())[:3]
+    return "-".join([dtype, *(f"{key}={item}" for key, item in constants), *present])
 
 
 @pytest.mark.skipif(not PTXAS, reason="needs ptxas")

@@ -101,11 +101,17 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
       Fragment column = fragment(bOperand, (n * stepsK + step) * perB, perB);
       for (int64_t m = 0; m < repeatsM; ++m) {
         MutableArrayRef<Value> sums = MutableArrayRef<Value>(acc).slice((m * repeatsN + n) * 4, 4);
-        if (split) { // small terms first
-          multiply(rows[m].low, column.high, sums);
-          multiply(rows[m].high, column.low, sums);
+        if (!split) {
+          multiply(rows[m].high, column.high, sums);
+          continue;
         }
-        multiply(rows[m].high, column.high, sums);
+        // Small terms first; and the long sum by ordinary additions, which round to nearest where tensor cores truncate.
+        Regs part(4, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
+        multiply(rows[m].low, column.high, part);
+        multiply(rows[m].high, column.low, part);
+        multiply(rows[m].high, column.high, part);
+        for (int i = 0; i < 4; ++i)
+          sums[i] = arith::AddFOp::create(b, sums[i], part[i]);
       }
     }
   }

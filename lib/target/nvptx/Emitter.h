@@ -94,6 +94,7 @@ private:
     llvm::SmallVector<Value> below;   // coordinate < below, i32; null = always
     llvm::SmallVector<Value> from;    // coordinate >= from, i32; null = always
     int width;                        // elements per access
+    Value partial;                    // the bounds cut through a vector; null = never
     int contiguous;                   // tile axis of the vectors, -1 for none
     unsigned elementBytes;
     /// Pointers by the registers' coordinates along axes of dynamic stride: one step from the nearest known one.

@@ -140,8 +140,7 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
     offset = arith::AddIOp::create(b, offset, times(arith::ExtUIOp::create(b, b.getI64Type(), coordinate), info.strides[axis]));
     if (info.strides[axis].isKnown() && info.strides[axis].known == 1) {
       result.contiguous = i;
-      // A vector is wholly inside or wholly outside: its width divides the start, and the size. `align` promises the
-      // latter for a dynamic size.
+      // Where the size is known, vectors are wholly inside or wholly outside. Where it is not, the last may be cut.
       int64_t promised = type.getAlign() / type.getElementBytes();
       vector = std::min<int64_t>({16 / type.getElementBytes(), promised, divisor(original[axis])});
       if (size.isKnown() && !inside)
@@ -149,6 +148,10 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
     }
   }
   result.width = result.contiguous < 0 ? 1 : vectorWidth(layout, result.contiguous, std::max<int64_t>(1, vector));
+  if (result.width > 1 && result.below[result.contiguous] && !info.sizes[along[result.contiguous]].isKnown()) {
+    Value rest = arith::AndIOp::create(b, result.below[result.contiguous], i32(result.width - 1));
+    result.partial = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, rest, i32(0));
+  }
   result.base = LLVM::GEPOp::create(b, info.pointer.getType(), type.getElementType(), info.pointer, ValueRange{offset});
   return result;
 }
@@ -265,18 +268,40 @@ void Emitter::storeWords(Value address, ArrayRef<Value> words, unsigned bytes, V
   assembly(Type(), operands, text, constraints);
 }
 
+/// Two versions of an access: element by element where the bounds cut through a vector, in whole vectors elsewhere.
+/// The condition is the same for the whole block.
+static Regs eitherWay(ImplicitLocOpBuilder &b, Value partial, TypeRange results, function_ref<Regs(bool whole)> access) {
+  if (!partial)
+    return access(true);
+  auto branch = scf::IfOp::create(b, results, partial, /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (bool whole : {false, true}) {
+    Block *block = whole ? branch.elseBlock() : branch.thenBlock();
+    if (!block->empty())
+      block->back().erase();
+    b.setInsertionPointToEnd(block);
+    scf::YieldOp::create(b, access(whole));
+  }
+  return Regs(branch.getResults());
+}
+
 Regs Emitter::loadTile(Access &access, Type element, Value other) {
   int64_t count = access.layout.numRegisters();
-  Regs result(count);
-  unsigned bytes = access.width * access.elementBytes;
   if (!other)
     other = arith::ConstantOp::create(b, b.getZeroAttr(element));
-  SmallVector<Value> otherwise = pack(SmallVector<Value>(access.width, other));
-  for (int64_t r = 0; r < count; r += access.width) {
-    SmallVector<Value> words = loadWords(address(access, r), bytes, inBounds(access, r), otherwise);
-    unpack(words, element, MutableArrayRef<Value>(result).slice(r, access.width));
-  }
-  return result;
+  return eitherWay(b, access.partial, SmallVector<Type>(count, element), [&](bool whole) {
+    Access at = access;
+    if (!whole)
+      at.width = 1;
+    unsigned bytes = at.width * at.elementBytes;
+    SmallVector<Value> otherwise = pack(SmallVector<Value>(at.width, other));
+    Regs result(count);
+    for (int64_t r = 0; r < count; r += at.width) {
+      SmallVector<Value> words = loadWords(address(at, r), bytes, inBounds(at, r), otherwise);
+      unpack(words, element, MutableArrayRef<Value>(result).slice(r, at.width));
+    }
+    return result;
+  });
 }
 
 LogicalResult Emitter::emitLoad(LoadOp op) {
@@ -302,12 +327,18 @@ LogicalResult Emitter::emitStore(StoreOp op) {
   Regs values = regs(op.getValue());
   Value holder = isFirstHolder(layout);
   uint32_t replicas = freeVariableMasks(layout)[unsigned(In::Register)];
-  for (int64_t r = 0; r < layout.numRegisters(); r += at.width) {
-    if (r & replicas)
-      continue;
-    SmallVector<Value> words = pack(ArrayRef<Value>(values).slice(r, at.width));
-    storeWords(address(at, r), words, at.width * at.elementBytes, both(inBounds(at, r), holder));
-  }
+  eitherWay(b, at.partial, {}, [&](bool whole) {
+    Access to = at;
+    if (!whole)
+      to.width = 1;
+    for (int64_t r = 0; r < layout.numRegisters(); r += to.width) {
+      if (r & replicas)
+        continue;
+      SmallVector<Value> words = pack(ArrayRef<Value>(values).slice(r, to.width));
+      storeWords(address(to, r), words, to.width * to.elementBytes, both(inBounds(to, r), holder));
+    }
+    return Regs();
+  });
   return success();
 }
 
@@ -342,8 +373,17 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
     Value from = address(at, r);
     if (bytes >= 4) {
       auto cache = bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
-      // A source size of 0 writes zeros and reads nothing.
-      Value size = inside ? arith::SelectOp::create(b, inside, i32(bytes), i32(0)).getResult() : Value();
+      // The rest of the source size is filled with zeros; with 0 nothing is read.
+      Value size = inside ? i32(bytes) : Value();
+      if (at.partial) {
+        uint32_t flat = layout.apply(r, 0, 0) & layout.dimMask(at.contiguous);
+        int64_t part = flat >> layout.dimShift(at.contiguous);
+        Value coordinate = part ? arith::XOrIOp::create(b, at.coords[at.contiguous], i32(part)).getResult() : at.coords[at.contiguous];
+        Value room = arith::SubIOp::create(b, at.below[at.contiguous], coordinate);
+        size = arith::MinSIOp::create(b, arith::MulIOp::create(b, room, i32(at.elementBytes)), size);
+      }
+      if (inside)
+        size = arith::SelectOp::create(b, inside, size, i32(0));
       NVVM::CpAsyncOp::create(b, to, from, bytes, cache, size);
       continue;
     }
