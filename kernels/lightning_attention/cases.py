@@ -129,6 +129,7 @@ CPU: list[Case] = [
     *(Lightning(dtype="f32", B=1, H=1, T=150, K=16, V=32, slopes=(s,), initial=True, final=True) for s in DECAYS),
     Lightning(dtype="f32", B=1, T=130, K=16, V=32, spread=1.0, initial=True, final=True, split=67),
     Lightning(dtype="f32", B=1, T=65, K=16, V=32, scale=0.25, final=True),
+    *(Lightning(dtype="f32", B=1, H=2, T=65, K=K, V=V, initial=True, final=True) for K, V in ((5, 7), (24, 40), (80, 96))),
 ]
 DEMO: Case = Lightning(dtype="bf16", B=1, H=8, T=1024, slopes=published_slopes(8))
 GPU: list[Case] = [
@@ -155,6 +156,11 @@ GPU: list[Case] = [
         for T, split in ((513, 256), (913, 65), (66, 65))
     ),
     *(Lightning(dtype="bf16", T=T, K=128, V=64, scale=0.125, initial=True, final=True) for T in (64, 513)),
+    *(
+        Lightning(dtype="bf16", B=2, H=3, T=T, K=K, V=V, initial=True, final=True)
+        for T in (65, 513)
+        for K, V in ((5, 7), (16, 200), (80, 96), (100, 72))
+    ),
     *(Lightning(dtype="bf16", H=12, T=T, slopes=published_slopes(16)[:12], final=True) for T in (65, 1213)),
 ]
 TIMED: list[Timed] = [

@@ -86,14 +86,18 @@ static double shortest(double value) {
 static Object describeArgument(func::FuncOp kernel, unsigned i) {
   StringRef name = kernel.getArgAttrOfType<StringAttr>(i, "tile.name").getValue();
   Type type = kernel.getArgumentTypes()[i];
-  if (auto view = dyn_cast<ViewType>(type))
-    return Object{{"kind", "tensor"},
+  if (auto view = dyn_cast<ViewType>(type)) {
+    Object tensor{{"kind", "tensor"},
                   {"name", name},
                   {"dtype", dtypeOf(view.getElementType())},
                   {"shape", sizes(view.getShape(), kernel.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))},
                   {"strides", sizes(view.getStrides())},
                   {"align", view.getAlign()},
                   {"access", accessOf(kernel.getArgument(i))}};
+    if (view.getMaxBytes())
+      tensor["max_bytes"] = view.getMaxBytes();
+    return tensor;
+  }
   Object scalar{{"kind", "scalar"}, {"name", name}, {"dtype", dtypeOf(type)}};
   Attribute fallback = kernel.getArgAttr(i, "tile.default");
   if (auto value = dyn_cast_or_null<FloatAttr>(fallback); value && std::isfinite(value.getValueAsDouble()))

@@ -152,6 +152,14 @@ void Marshaller::checkStrides(int index, const treadle_rt_tensor &tensor, bool i
     if (actual[axis] == 0 && expected != 0 && (param.access & TREADLE_RT_WRITE))
       failArg(param, "expected elements of their own to write, found stride 0 on axis ", axis);
   }
+  if (param.maxBytes && !isEmpty) {
+    __int128 span = dtypeBytes(param.dtype);
+    for (int axis = 0; axis < rank; ++axis)
+      span += static_cast<__int128>(tensor.shape[axis] - 1) * std::abs(actual[axis]) * dtypeBytes(param.dtype);
+    if (span > param.maxBytes)
+      failArg(param, "expected a tensor that spans at most ", param.maxBytes, " bytes (max_bytes), found ",
+              static_cast<int64_t>(std::min<__int128>(span, INT64_MAX)));
+  }
 }
 
 void Marshaller::readTensor(int index) {

@@ -93,6 +93,12 @@ void Reader::readTensor(const JsonNode &node, Param &param) {
       align->failExpected("a power of two");
   }
 
+  if (auto maxBytes = node.find("max_bytes")) {
+    param.maxBytes = maxBytes->integer();
+    if (param.maxBytes < 1)
+      maxBytes->failExpected("a positive integer");
+  }
+
   if (auto access = node.find("access")) {
     const std::string &text = access->string();
     if (text == "read")

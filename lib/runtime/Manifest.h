@@ -24,6 +24,7 @@ struct Param {
   std::vector<int> dims;
   std::vector<int64_t> strides;
   int64_t align = 1;
+  int64_t maxBytes = 0; // 0: any
   int access = TREADLE_RT_READ_WRITE;
   int tensorIndex = -1; // among the tensors
 

@@ -15,7 +15,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from treadle.errors import TreadleError
-from treadle.frontend.annotations import Align, Const, Optional, Strides, Tensor, strided
+from treadle.frontend.annotations import Align, Const, MaxBytes, Optional, Strides, Tensor, strided
 from treadle.frontend.declared import Function, Kernel
 from treadle.frontend.dtypes import DType, bf16, f16, f32, i1, i8, i16, i32, i64, index
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Align",
+    "MaxBytes",
     "Const",
     "DType",
     "Function",

@@ -57,14 +57,17 @@ def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
   let description = [{
     `!tile.view<?x64xbf16, strides = [?, 1], align = 16>`: sizes and strides in elements, `?` where only the launch knows.
     Without `strides` all are dynamic but the last, which is 1. `align` (bytes) divides the base address and every dynamic stride;
-    default: the element's size.
+    default: the element's size. `max_bytes = N` promises that the tensor spans at most N bytes from its base; up to
+    2^31 - 1, offsets are computed in 32 bits. Without it they take 64.
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType,
-                        ArrayRefParameter<"int64_t">:$strides, "int64_t":$align);
+                        ArrayRefParameter<"int64_t">:$strides, "int64_t":$align, "int64_t":$maxBytes);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     int64_t getRank() const { return getShape().size(); }
+    /// Every offset of an element, in bytes, fits 32 bits.
+    bool hasShortOffsets() const { return getMaxBytes() > 0 && getMaxBytes() <= INT32_MAX; }
     /// Bytes of one element.
     int64_t getElementBytes() const { return getElementType().getIntOrFloatBitWidth() / 8; }
   }];

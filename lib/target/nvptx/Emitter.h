@@ -97,11 +97,13 @@ private:
     Value partial;                    // the bounds cut through a vector; null = never
     int contiguous;                   // tile axis of the vectors, -1 for none
     unsigned elementBytes;
+    bool shortOffsets;                // 32 bits hold every offset
     /// Pointers by the registers' coordinates along axes of dynamic stride: one step from the nearest known one.
     std::map<llvm::SmallVector<int64_t>, Value> rows;
   };
   Access access(ViewType type, Value view, mlir::ValueRange indices, llvm::ArrayRef<int32_t> along, const Layout &layout,
                 mlir::OperandRange original);
+  Value offsetOf(const Extent &stride, bool shortOffsets);
   Value address(Access &access, uint32_t reg);
   Value inBounds(const Access &access, uint32_t reg);
   mlir::LogicalResult emitLoad(LoadOp op);

@@ -79,6 +79,12 @@ static std::optional<int64_t> constantOf(Value value) {
   return std::nullopt;
 }
 
+Value Emitter::offsetOf(const Extent &stride, bool shortOffsets) {
+  if (stride.isKnown())
+    return shortOffsets ? i32(stride.known) : i64(stride.known);
+  return shortOffsets ? arith::TruncIOp::create(b, b.getI32Type(), stride.value).getResult() : stride.value;
+}
+
 Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, ArrayRef<int32_t> along, const Layout &layout,
                                 OperandRange original) {
   Access result;
@@ -88,18 +94,22 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
   result.elementBytes = type.getElementBytes();
   ViewInfo &info = *result.view;
 
-  auto times = [&](Value index64, const Extent &stride) -> Value {
-    if (stride.isKnown())
-      return stride.known == 1 ? index64 : arith::MulIOp::create(b, index64, i64(stride.known)).getResult();
-    return arith::MulIOp::create(b, index64, stride.value);
+  // Offsets in elements: 32 bits if the tensor promises to be small. What is out of bounds may wrap, but is not accessed.
+  result.shortOffsets = type.hasShortOffsets();
+  Type offsetType = result.shortOffsets ? b.getI32Type() : b.getI64Type();
+  auto times = [&](Value position, const Extent &stride) -> Value {
+    if (stride.isKnown() && stride.known == 1)
+      return position;
+    return arith::MulIOp::create(b, position, offsetOf(stride, result.shortOffsets));
   };
 
-  Value offset = i64(0);
+  Value offset = arith::ConstantIntOp::create(b, offsetType, 0);
   result.contiguous = -1;
   int64_t vector = 1;
   for (int64_t axis = 0; axis < type.getRank(); ++axis) {
     Value start = asI64(indices[axis]);
-    offset = arith::AddIOp::create(b, offset, times(start, info.strides[axis]));
+    Value from = result.shortOffsets ? arith::TruncIOp::create(b, offsetType, start).getResult() : start;
+    offset = arith::AddIOp::create(b, offset, times(from, info.strides[axis]));
     const Extent &size = info.sizes[axis];
     Value size64 = size.isKnown() ? i64(size.known) : size.value;
     const auto *at = llvm::find(along, int32_t(axis));
@@ -124,7 +134,7 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
     result.coords.push_back(coordinate);
     auto known = constantOf(original[axis]);
     bool inside = known && size.isKnown() && *known >= 0 && *known + extent <= size.known;
-    Value below, from;
+    Value below, atLeast;
     if (!inside) {
       Value room = arith::SubIOp::create(b, size64, start);
       room = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, room, i64(extent)), i64(0));
@@ -132,12 +142,13 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
       if (!isNonNegative(original[axis])) {
         Value missing = arith::SubIOp::create(b, i64(0), start);
         missing = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, missing, i64(extent)), i64(0));
-        from = arith::TruncIOp::create(b, b.getI32Type(), missing);
+        atLeast = arith::TruncIOp::create(b, b.getI32Type(), missing);
       }
     }
     result.below.push_back(below);
-    result.from.push_back(from);
-    offset = arith::AddIOp::create(b, offset, times(arith::ExtUIOp::create(b, b.getI64Type(), coordinate), info.strides[axis]));
+    result.from.push_back(atLeast);
+    Value wide = result.shortOffsets ? coordinate : arith::ExtUIOp::create(b, offsetType, coordinate).getResult();
+    offset = arith::AddIOp::create(b, offset, times(wide, info.strides[axis]));
     if (info.strides[axis].isKnown() && info.strides[axis].known == 1) {
       result.contiguous = i;
       // Where the size is known, vectors are wholly inside or wholly outside. Where it is not, the last may be cut.
@@ -180,7 +191,9 @@ Value Emitter::address(Access &access, uint32_t reg) {
       }
     for (auto [i, axis] : llvm::enumerate(access.along))
       if (int64_t step = row[i] - done[i]) {
-        Value offset = arith::MulIOp::create(b, access.view->strides[axis].value, i64(step * access.elementBytes));
+        Value stride = offsetOf(access.view->strides[axis], access.shortOffsets);
+        Value bytesOf = arith::ConstantIntOp::create(b, stride.getType(), step * access.elementBytes);
+        Value offset = arith::MulIOp::create(b, stride, bytesOf);
         pointer = LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ValueRange{offset});
       }
   }

@@ -123,7 +123,7 @@ Type ViewType::parse(AsmParser &parser) {
     parser.emitError(at, "a view's element must be an integer or a float, found ") << element;
     return {};
   }
-  int64_t align = element.getIntOrFloatBitWidth() / 8;
+  int64_t align = element.getIntOrFloatBitWidth() / 8, maxBytes = 0;
   while (succeeded(parser.parseOptionalComma())) {
     StringRef key;
     SMLoc where = parser.getCurrentLocation();
@@ -142,14 +142,21 @@ Type ViewType::parse(AsmParser &parser) {
     } else if (key == "align") {
       if (parser.parseInteger(align))
         return {};
+    } else if (key == "max_bytes") {
+      if (parser.parseInteger(maxBytes))
+        return {};
+      if (maxBytes < 1) {
+        parser.emitError(where, "max_bytes must be positive, found ") << maxBytes;
+        return {};
+      }
     } else {
-      parser.emitError(where, "expected 'strides' or 'align', found '") << key << "'";
+      parser.emitError(where, "expected 'strides', 'align' or 'max_bytes', found '") << key << "'";
       return {};
     }
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<ViewType>(parser.getContext(), shape, element, strides, align);
+  return parser.getChecked<ViewType>(parser.getContext(), shape, element, strides, align, maxBytes);
 }
 
 void ViewType::print(AsmPrinter &printer) const {
@@ -170,11 +177,13 @@ void ViewType::print(AsmPrinter &printer) const {
   }
   if (getAlign() != getElementBytes())
     printer << ", align = " << getAlign();
+  if (getMaxBytes())
+    printer << ", max_bytes = " << getMaxBytes();
   printer << ">";
 }
 
 LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> error, ArrayRef<int64_t> shape, Type element,
-                               ArrayRef<int64_t> strides, int64_t align) {
+                               ArrayRef<int64_t> strides, int64_t align, int64_t maxBytes) {
   if (!element.isF32() && !element.isF16() && !element.isBF16() && !element.isSignlessInteger(8) &&
       !element.isSignlessInteger(16) && !element.isSignlessInteger(32) && !element.isSignlessInteger(64))
     return error() << "a view's element must be f32, f16, bf16, i64, i32, i16 or i8, found " << element;
@@ -188,6 +197,8 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> error, ArrayRe
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;
   if (align < bytes || align > 4096 || !llvm::isPowerOf2_64(align))
     return error() << "align must be a power of two from " << bytes << " (one element) to 4096, found " << align;
+  if (maxBytes < 0)
+    return error() << "max_bytes cannot be negative, found " << maxBytes;
   return success();
 }
 

@@ -503,7 +503,9 @@ Value Assigner::load(LoadOp op, const Layout &layout, bool forProduct) {
         best = std::max(best, vectorWidth(candidate, i, 16 / view.getElementBytes()));
     return best;
   };
-  if (type.getRank() > 1 && withLayout(type, own) != withLayout(type, layout) && quality(layout) < quality(own))
+  // Fragments repeat elements in several warps: they come through shared memory even if no copy can bring them there.
+  bool through = type.getRank() > 1 && (forProduct || quality(layout) < quality(own));
+  if (through && withLayout(type, own) != withLayout(type, layout))
     return convert(demand(op.getResult(), own), layout);
   builder.setInsertionPointAfter(op);
   auto copy = cast<LoadOp>(builder.clone(*op));

@@ -16,6 +16,16 @@ class Align:
     bytes: int | str
 
 
+@dataclass(frozen=True)
+class MaxBytes:
+    """`td.MaxBytes(2**31 - 1)`: from its base to its last element the tensor spans at most this many bytes.
+
+    Up to 2**31 - 1, offsets are computed in 32 bits, which is faster; without it they take 64. The launch checks it.
+    """
+
+    bytes: int
+
+
 class Strides:
     """`td.Strides(None, 1)`: the stride of each axis in elements, None where it is known at the launch only."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from treadle.errors import KernelError
 from treadle.frontend import dtypes
-from treadle.frontend.annotations import Align, Const, OptionalSpec, Strides, TensorSpec, strided
+from treadle.frontend.annotations import Align, Const, MaxBytes, OptionalSpec, Strides, TensorSpec, strided
 from treadle.frontend.dtypes import DType
 from treadle.frontend.shaping import is_power_of_two
 from treadle.frontend.source import Source, find
@@ -33,6 +33,7 @@ class TensorParam(Param):
     align: int | str | None
     strides: tuple[int | None, ...] | None
     optional: bool
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ class _Parser:
             return self.scalar(p, node, spec, default)
         if isinstance(spec, OptionalSpec):
             if not isinstance(spec.inner, TensorSpec):
-                raise self.error(node, f"td.Optional of parameter {p.name} is not of a tensor",
+                raise self.error(node, f"td.MaxBytes, Optional of parameter {p.name} is not of a tensor",
                                  'write td.Optional[td.Tensor["M", "N"]] = None')  # fmt: skip
             if p.default is not None:
                 raise self.error(node, f"optional tensor {p.name} has no default None", "write = None after it")
@@ -144,6 +145,7 @@ class _Parser:
         align: int | str | None = None
         steps: tuple[int | None, ...] | None = None
         is_strided = False
+        max_bytes: int | None = None
         for item in spec.items:
             is_size = isinstance(item, int) and not isinstance(item, bool) and item > 0
             if is_size or (isinstance(item, str) and item.isidentifier() and item.isascii()):
@@ -152,6 +154,8 @@ class _Parser:
                 dtype = item
             elif isinstance(item, Align) and (isinstance(item.bytes, str) or is_power_of_two(item.bytes)):
                 align = item.bytes
+            elif isinstance(item, MaxBytes) and isinstance(item.bytes, int) and item.bytes > 0:
+                max_bytes = item.bytes
             elif isinstance(item, Strides):
                 steps = item.steps
             elif item is strided:
@@ -160,7 +164,7 @@ class _Parser:
                 raise self.error(
                     node,
                     f"tensor {name} has an unknown item {item!r}",
-                    "axes are names or positive integers, then a dtype, td.Align(bytes), td.strided or td.Strides(...)",
+                    "axes are names or positive integers, then a dtype, td.Align(bytes), td.MaxBytes(bytes), td.strided or td.Strides(...)",
                 )
         if not axes:
             raise self.error(node, f"tensor {name} has no axes", 'name them, as in td.Tensor["M", "N"]')
@@ -168,7 +172,7 @@ class _Parser:
             steps = (None,) * len(axes)
         if steps is not None and len(steps) != len(axes):
             raise self.error(node, f"tensor {name} has {len(axes)} axes and {len(steps)} strides")
-        return TensorParam(name, node, tuple(axes), dtype, align, steps, optional)
+        return TensorParam(name, node, tuple(axes), dtype, align, steps, optional, max_bytes)
 
 
 def parse(fn: FunctionType) -> tuple[Param, ...]:

@@ -30,6 +30,7 @@ class Argument:
     align: int = 0
     optional: bool = False
     default: int | float | None = None
+    max_bytes: int | None = None
 
     @property
     def type(self) -> str:
@@ -40,7 +41,8 @@ class Argument:
         strides = ""
         if self.strides is not None:
             strides = f", strides = [{', '.join('?' if s is None else str(s) for s in self.strides)}]"
-        return f"!tile.view<{sizes}{self.dtype}{strides}, align = {self.align}>"
+        limit = f", max_bytes = {self.max_bytes}" if self.max_bytes else ""
+        return f"!tile.view<{sizes}{self.dtype}{strides}, align = {self.align}{limit}>"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _tensor(kernel: Kernel, p: TensorParam, constants: dict[str, Constant], dtyp
         raise _error(
             kernel, f"tensor {p.name} is aligned to {align} bytes, its elements are {dtype.size} bytes", None, p.node
         )
-    return Argument(p.name, "tensor", dtype, tuple(dims), p.strides, align, p.optional)
+    return Argument(p.name, "tensor", dtype, tuple(dims), p.strides, align, p.optional, max_bytes=p.max_bytes)
 
 
 def _alignment(kernel: Kernel, p: TensorParam, constants: dict[str, Constant]) -> int | None:
