@@ -129,7 +129,10 @@ CPU: list[Case] = [
     *(Lightning(dtype="f32", B=1, H=1, T=150, K=16, V=32, slopes=(s,), initial=True, final=True) for s in DECAYS),
     Lightning(dtype="f32", B=1, T=130, K=16, V=32, spread=1.0, initial=True, final=True, split=67),
     Lightning(dtype="f32", B=1, T=65, K=16, V=32, scale=0.25, final=True),
-    *(Lightning(dtype="f32", B=1, H=2, T=65, K=K, V=V, initial=True, final=True) for K, V in ((5, 7), (24, 40), (80, 96))),
+    *(
+        Lightning(dtype="f32", B=1, H=2, T=65, K=K, V=V, initial=True, final=True)
+        for K, V in ((5, 7), (24, 40), (80, 96))
+    ),
 ]
 DEMO: Case = Lightning(dtype="bf16", B=1, H=8, T=1024, slopes=published_slopes(8))
 GPU: list[Case] = [

@@ -40,6 +40,21 @@ static void useShortPointers() {
     static_cast<cl::opt<bool> *>(option)->setValue(true);
 }
 
+/// Loop strength reduction turns the addresses of a loop into 64-bit counters, one register pair each, that the loop's products
+/// have no room for. The flag is of the process and read while the passes are chosen: it is set for that long only, so
+/// that code for the CPU is not touched.
+static bool addPasses(TargetMachine &machine, legacy::PassManager &passes, raw_pwrite_stream &stream) {
+  static std::mutex oneAtATime;
+  std::lock_guard<std::mutex> lock(oneAtATime);
+  auto *option = static_cast<cl::opt<bool> *>(cl::getRegisteredOptions().lookup("disable-lsr"));
+  if (option)
+    option->setValue(true);
+  bool failed = machine.addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::AssemblyFile);
+  if (option)
+    option->setValue(false);
+  return !failed;
+}
+
 static std::unique_ptr<TargetMachine> createMachine(const Arch &arch) {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -48,8 +63,6 @@ static std::unique_ptr<TargetMachine> createMachine(const Arch &arch) {
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
     useShortPointers();
-    if (cl::Option *option = cl::getRegisteredOptions().lookup("disable-lsr"))
-      static_cast<cl::opt<bool> *>(option)->setValue(true);
   });
   Triple triple("nvptx64-nvidia-cuda");
   std::string error;
@@ -132,7 +145,7 @@ std::string PTXEmitter::emit() {
   SmallString<0> text;
   raw_svector_ostream stream(text);
   legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::AssemblyFile))
+  if (!addPasses(*machine, passes, stream))
     report_fatal_error("the NVPTX back end cannot write assembly");
   passes.run(*module);
   return std::string(text);

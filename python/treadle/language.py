@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Align",
-    "MaxBytes",
     "Const",
     "DType",
     "Function",
     "Kernel",
+    "MaxBytes",
     "Optional",
     "Strides",
     "Tensor",

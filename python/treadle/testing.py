@@ -233,6 +233,8 @@ class Case:
                 parts.append(f.name)
             elif isinstance(value, (int, float)):
                 parts.append(f"{f.name}{value:g}")
+            elif isinstance(value, tuple) and len(value) > 4:
+                parts.append(f"{len(value)}{f.name}")
             elif isinstance(value, tuple):
                 parts.append(f.name + "_".join(f"{v:g}" for v in value))
             else:

@@ -38,7 +38,13 @@ PER_BATCH = 40
 SECONDS = 240
 
 # What a diagnostic must not say: the words of crashes and of our own checks.
-BANNED = ("the compiler crashed", "internal error", "code generation failed", "cannot be built", "the LLVM IR is not valid")
+BANNED = (
+    "the compiler crashed",
+    "internal error",
+    "code generation failed",
+    "cannot be built",
+    "the LLVM IR is not valid",
+)
 
 WORKER = r"""
 import ctypes, json, sys
@@ -193,7 +199,9 @@ def delete_attribute(rng: random.Random, text: str) -> str:
 def nesting_bomb(rng: random.Random, text: str) -> str:
     at = rng.choice(tokens(text))
     depth = rng.choice((50, 150, 5000))
-    before, after = rng.choice((("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"), ("tensor<2x", ">"), ("tuple<", ">"), ('"a"({', "})")))
+    before, after = rng.choice(
+        (("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"), ("tensor<2x", ">"), ("tuple<", ">"), ('"a"({', "})"))
+    )
     return text[: at.start()] + before * depth + at.group() + after * depth + text[at.end() :]
 
 
@@ -213,9 +221,37 @@ MUTATIONS: tuple[Mutation, ...] = (
 POWERS = ("1", "2", "4", "8", "16", "32", "64", "128", "256", "512")
 ELEMENTS = ("f32", "bf16", "f16", "i32", "i64", "i16", "i8")
 ALIKE = (
-    ("arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.maximumf", "arith.minnumf", "arith.remf", "math.powf"),
-    ("math.exp2", "math.exp", "math.log", "math.rsqrt", "math.tanh", "math.erf", "arith.negf", "math.absf", "math.floor"),
-    ("arith.addi", "arith.subi", "arith.muli", "arith.divsi", "arith.remsi", "arith.minsi", "arith.ceildivsi", "arith.xori"),
+    (
+        "arith.addf",
+        "arith.subf",
+        "arith.mulf",
+        "arith.divf",
+        "arith.maximumf",
+        "arith.minnumf",
+        "arith.remf",
+        "math.powf",
+    ),
+    (
+        "math.exp2",
+        "math.exp",
+        "math.log",
+        "math.rsqrt",
+        "math.tanh",
+        "math.erf",
+        "arith.negf",
+        "math.absf",
+        "math.floor",
+    ),
+    (
+        "arith.addi",
+        "arith.subi",
+        "arith.muli",
+        "arith.divsi",
+        "arith.remsi",
+        "arith.minsi",
+        "arith.ceildivsi",
+        "arith.xori",
+    ),
     ("tile.reduce", "tile.scan"),
     ("tile.expand_dims", "tile.broadcast", "tile.transpose", "tile.reshape"),
 )
@@ -262,13 +298,27 @@ def plausible_stages(rng: random.Random, text: str) -> str:
 
 def plausible_view(rng: random.Random, text: str) -> str:
     old = rng.choice((", align = 16", ", strides = [1, ?]", ">"))
-    new = rng.choice(("", ", align = 4", ", align = 8", ", align = 64", ", strides = [?, ?]", ", strides = [1, ?]", ", strides = [1, 1]"))
+    new = rng.choice(
+        (
+            "",
+            ", align = 4",
+            ", align = 8",
+            ", align = 64",
+            ", strides = [?, ?]",
+            ", strides = [1, ?]",
+            ", strides = [1, 1]",
+        )
+    )
     return text.replace(old, new) if old != ">" else re.sub(r"(!tile.view<[^,>]*)>", rf"\1{new}>", text)
 
 
 def plausible_constant(rng: random.Random, text: str) -> str:
     at = pick(rng, text, r"(?<=arith.constant )-?\d+(?= : index)")
-    return put(text, at, rng.choice(("0", "1", "-1", "3", "64", "4096", "9223372036854775807", "-9223372036854775808"))) if at else text
+    return (
+        put(text, at, rng.choice(("0", "1", "-1", "3", "64", "4096", "9223372036854775807", "-9223372036854775808")))
+        if at
+        else text
+    )
 
 
 def plausible_axis(rng: random.Random, text: str) -> str:
@@ -313,7 +363,15 @@ def problems(batch: list[tuple[str, str]], folder: Path) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "TMPDIR": str(folder)}
     code: int | None
     try:
-        run = subprocess.run(command, input=json.dumps(batch), capture_output=True, text=True, timeout=SECONDS, check=False, env=environment)
+        run = subprocess.run(
+            command,
+            input=json.dumps(batch),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=environment,
+        )
         output, errors, code = run.stdout, run.stderr, run.returncode
     except subprocess.TimeoutExpired as late:
         output, errors, code = (late.stdout or b"").decode(), f"no answer within {SECONDS} s", None

@@ -47,7 +47,9 @@ KERNELS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 @functools.cache
-def source(name: str, dtype: str = "bf16", constants: tuple[tuple[str, Any], ...] = (), present: tuple[str, ...] = ()) -> str:
+def source(
+    name: str, dtype: str = "bf16", constants: tuple[tuple[str, Any], ...] = (), present: tuple[str, ...] = ()
+) -> str:
     folder, kernel, _ = KERNELS[name]
     kernels = td.load_kernels(str(ROOT / "kernels" / folder / "kernel.py"))
     return str(kernels[kernel].to_mlir(constants=dict(constants), dtype=dtype, present=present))
@@ -203,6 +205,8 @@ def test_tensor_cores_in_machine_code(tmp_path: Path) -> None:
         pytest.skip("needs ptxas")
     cubin = tmp_path / "matmul.cubin"
     cubin.write_bytes(compiler.run(source("matmul"), {"arch": "sm_90a", "ptxas": True}).artifacts["cubin"])
-    dump = subprocess.run(["cuobjdump", "-sass", str(cubin)], capture_output=True, text=True, timeout=120, check=True).stdout
+    dump = subprocess.run(
+        ["cuobjdump", "-sass", str(cubin)], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
     assert "HMMA.16816.F32.BF16" in dump
     assert "LDSM" in dump

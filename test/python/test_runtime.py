@@ -5,6 +5,7 @@ Needs libtreadle_rt.so (see treadle.runtime._rt) and, for the launches, a C comp
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import json
@@ -200,6 +201,19 @@ def test_alignment(bundle: Bundle) -> None:
     x = bf16(2, 64 * 2).reshape(-1)[1:129].reshape(2, 64)
     with pytest.raises(LaunchError, match="argument 'x': expected a base address aligned to 16 bytes, found 0x"):
         bundle.prepare(x, bf16(2, 64))
+
+
+def test_max_bytes() -> None:
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["params"][0]["max_bytes"] = 4 * 64 * 2
+    small = Bundle.from_memory(json.dumps(manifest))
+    small.prepare(bf16(4, 64), bf16(4, 64))
+    message = r"argument 'x': expected a tensor that spans at most 512 bytes \(max_bytes\), found 640"
+    with pytest.raises(LaunchError, match=message):
+        small.prepare(bf16(5, 64), bf16(5, 64))
+    manifest["params"][0]["max_bytes"] = 0
+    with pytest.raises(LaunchError, match=r"params\[0\].max_bytes: expected a positive integer, found 0"):
+        Bundle.from_memory(json.dumps(manifest))
 
 
 def test_counts(bundle: Bundle) -> None:

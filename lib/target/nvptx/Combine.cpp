@@ -91,7 +91,8 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
   }
 
   if (plan->warpMask) {
-    // Every warp writes its part, everyone reads all parts. Slot p of the scratch is the part with the p-th choice of warp bits.
+    // Every warp writes its part, everyone reads all parts. Slot p of the scratch is the part with the p-th choice of
+    // warp bits.
     const Layout &out = plan->result;
     SmallVector<int> bits;
     for (int i = 0; i < 32; ++i)
@@ -104,9 +105,11 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
     auto masks = freeVariableMasks(out);
     Value holder;
     if (uint32_t lanes = masks[unsigned(In::Lane)])
-      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, place.lane, i32(lanes)), i32(0)));
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                                  arith::AndIOp::create(b, place.lane, i32(lanes)), i32(0)));
     if (uint32_t others = masks[unsigned(In::Warp)] & ~plan->warpMask)
-      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, place.warp, i32(others)), i32(0)));
+      holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                                  arith::AndIOp::create(b, place.warp, i32(others)), i32(0)));
     Value spot = threadPart(out.bases(In::Lane), out.bases(In::Warp));
     uint32_t spotMask = 0;
     for (In in : {In::Lane, In::Warp})
@@ -122,7 +125,8 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
       touchShared(begin, begin + size, /*write=*/true);
       for (int64_t r = 0; r < out.numRegisters(); ++r) {
         Value value = results[r][i];
-        sharedStore(sharedAddress(buffers[i].offset, mine, spotMask, out.apply(r, 0, 0), bytes), pack({value}), bytes, holder);
+        sharedStore(sharedAddress(buffers[i].offset, mine, spotMask, out.apply(r, 0, 0), bytes), pack({value}), bytes,
+                    holder);
       }
     }
     for (size_t i = 0; i < n; ++i)
@@ -135,7 +139,8 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
           Type element = cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType();
           unsigned bytes = bitsOf(element) / 8;
           SmallVector<Value> words;
-          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), spot, spotMask, out.apply(r, 0, 0), bytes);
+          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), spot,
+                                        spotMask, out.apply(r, 0, 0), bytes);
           sharedLoad(pointer, bytes, words);
           Regs value(1);
           unpack(words, element, value);
@@ -172,13 +177,14 @@ LogicalResult Emitter::emitScan(ScanOp op) {
     for (Value operand : op.getOperands())
       values[r].push_back(regs(operand)[r]);
 
-  // Step s joins blocks of 2^s: an element of the later block takes in the total of the earlier one, which its far end holds.
-  // "Later" is the half with the bit set, or clear if reversed; the far end has all lower bits set, or clear.
+  // Step s joins blocks of 2^s: an element of the later block takes in the total of the earlier one, which its far end
+  // holds. "Later" is the half with the bit set, or clear if reversed; the far end has all lower bits set, or clear.
   uint32_t regDone = 0, laneDone = 0, warpDone = 0; // bits of the steps so far
   auto farEnd = [&](Value place, uint32_t mask) -> Value {
     if (!mask)
       return place;
-    return reverse ? arith::AndIOp::create(b, place, i32(~mask)).getResult() : arith::OrIOp::create(b, place, i32(mask)).getResult();
+    return reverse ? arith::AndIOp::create(b, place, i32(~mask)).getResult()
+                   : arith::OrIOp::create(b, place, i32(mask)).getResult();
   };
   for (const ScanPlan::Step &step : plan->steps) {
     uint32_t bit = 1u << step.bit;
@@ -236,7 +242,8 @@ LogicalResult Emitter::emitScan(ScanOp op) {
     Value isLater;
     if (step.in != In::Register)
       isLater = arith::CmpIOp::create(b, reverse ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ne,
-                                      arith::AndIOp::create(b, step.in == In::Lane ? place.lane : place.warp, i32(bit)), i32(0));
+                                      arith::AndIOp::create(b, step.in == In::Lane ? place.lane : place.warp, i32(bit)),
+                                      i32(0));
     SmallVector<Regs> next(values);
     for (int64_t r = 0; r < count; ++r) {
       int64_t source = sourceOf(r);

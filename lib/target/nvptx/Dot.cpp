@@ -31,7 +31,8 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
   int perA = wide ? 4 : 8, perB = wide ? 2 : 4, stepK = wide ? 8 : 16;
   int64_t k = typeA.getDimSize(1);
   if (k < stepK)
-    return op.emitError() << "a product of " << element << " on tensor cores needs at least " << stepK << " along the summed axis, found " << k;
+    return op.emitError() << "a product of " << element << " on tensor cores needs at least " << stepK
+                          << " along the summed axis, found " << k;
 
   std::optional<Fetcher> fetchA, fetchB;
   auto operand = [&](Value value, std::optional<Fetcher> &fetcher) {
@@ -56,7 +57,8 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
 
   // tf32 rounds to 10 bits of mantissa; what is left makes the second part of the split.
   auto toTF32 = [&](Value value) -> Value {
-    Value bits = NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), value, NVVM::FPRoundingMode::RNA, NVVM::SaturationMode::NONE, false);
+    Value bits = NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), value, NVVM::FPRoundingMode::RNA,
+                                                    NVVM::SaturationMode::NONE, false);
     return bits;
   };
   struct Fragment {
@@ -86,8 +88,8 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
     return result;
   };
   auto multiply = [&](ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sums) {
-    Value out = NVVM::MmaOp::create(b, resultType, left, right, sums, ArrayRef<int64_t>{16, 8, stepK}, std::nullopt, std::nullopt,
-                                    std::array<NVVM::MMATypes, 2>{kind, kind},
+    Value out = NVVM::MmaOp::create(b, resultType, left, right, sums, ArrayRef<int64_t>{16, 8, stepK}, std::nullopt,
+                                    std::nullopt, std::array<NVVM::MMATypes, 2>{kind, kind},
                                     std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
     for (int i = 0; i < 4; ++i)
       sums[i] = LLVM::ExtractValueOp::create(b, out, int64_t(i));
@@ -105,7 +107,8 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
           multiply(rows[m].high, column.high, sums);
           continue;
         }
-        // Small terms first; and the long sum by ordinary additions, which round to nearest where tensor cores truncate.
+        // Small terms first; and the long sum by ordinary additions, which round to nearest where tensor cores
+        // truncate.
         Regs part(4, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
         multiply(rows[m].low, column.high, part);
         multiply(rows[m].high, column.low, part);
@@ -150,7 +153,8 @@ LogicalResult Emitter::emitDotOnLanes(DotOp op) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value step = arith::IndexCastOp::create(b, b.getI32Type(), loop.getInductionVar());
-  Value baseA = arith::XOrIOp::create(b, threadA, linear(kInA, step)), baseB = arith::XOrIOp::create(b, threadB, linear(kInB, step));
+  Value baseA = arith::XOrIOp::create(b, threadA, linear(kInA, step)),
+        baseB = arith::XOrIOp::create(b, threadB, linear(kInB, step));
   auto reader = [&](Value base, Slot slot) {
     return [&, base, slot, cache = llvm::DenseMap<uint32_t, Value>()](uint32_t part) mutable {
       Value &value = cache[part];

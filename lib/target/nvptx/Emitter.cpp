@@ -20,7 +20,8 @@ using namespace treadle;
 using namespace treadle::tile;
 
 Emitter::Emitter(func::FuncOp kernel, StringRef chip)
-    : kernel(kernel), chip(chip), b(kernel.getLoc(), kernel.getContext()), warps(numWarps(kernel)), fast(fastMath(kernel)) {}
+    : kernel(kernel), chip(chip), b(kernel.getLoc(), kernel.getContext()), warps(numWarps(kernel)),
+      fast(fastMath(kernel)) {}
 
 //===-- little builders ----------------------------------------------------===//
 
@@ -72,7 +73,8 @@ Value Emitter::isFirstHolder(const Layout &layout) {
   Value result;
   auto require = [&](Value x, uint32_t mask) {
     if (mask)
-      result = both(result, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, x, i32(mask)), i32(0)));
+      result = both(result,
+                    arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, x, i32(mask)), i32(0)));
   };
   require(place.lane, masks[unsigned(In::Lane)]);
   require(place.warp, masks[unsigned(In::Warp)]);
@@ -116,8 +118,9 @@ SmallVector<Value> Emitter::pack(ArrayRef<Value> elements) {
       return {asInteger(b, elements.front())};
     // Two i8 in an i16.
     Type whole = b.getIntegerType(total);
-    Value vector = vector::FromElementsOp::create(b, VectorType::get(elements.size(), b.getIntegerType(bits)),
-                                                  llvm::map_to_vector(elements, [&](Value v) { return asInteger(b, v); }));
+    Value vector =
+        vector::FromElementsOp::create(b, VectorType::get(elements.size(), b.getIntegerType(bits)),
+                                       llvm::map_to_vector(elements, [&](Value v) { return asInteger(b, v); }));
     return {LLVM::BitcastOp::create(b, whole, vector)};
   }
   if (bits == 64) {
@@ -259,14 +262,15 @@ LogicalResult Emitter::elementwise(Operation *op) {
   if (fast && isa<arith::ArithFastMathInterface>(op))
     for (NamedAttribute &attribute : attributes)
       if (isa<arith::FastMathFlagsAttr>(attribute.getValue()))
-        attribute.setValue(arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::afn | arith::FastMathFlags::contract |
-                                                                             arith::FastMathFlags::arcp));
+        attribute.setValue(arith::FastMathFlagsAttr::get(
+            b.getContext(), arith::FastMathFlags::afn | arith::FastMathFlags::contract | arith::FastMathFlags::arcp));
   Regs result(count);
   // Pairs of f32 are rounded to 16 bits by one instruction.
   if (isa<arith::TruncFOp>(op) && count % 2 == 0 && element.getIntOrFloatBitWidth() == 16) {
     Regs &source = regs(op->getOperand(0));
     for (int64_t r = 0; r < count; r += 2) {
-      Value pair = vector::FromElementsOp::create(b, VectorType::get(2, source[r].getType()), ValueRange{source[r], source[r + 1]});
+      Value pair = vector::FromElementsOp::create(b, VectorType::get(2, source[r].getType()),
+                                                  ValueRange{source[r], source[r + 1]});
       Value rounded = arith::TruncFOp::create(b, VectorType::get(2, element), pair);
       result[r] = vector::ExtractOp::create(b, rounded, int64_t(0));
       result[r + 1] = vector::ExtractOp::create(b, rounded, int64_t(1));
@@ -327,7 +331,8 @@ LogicalResult Emitter::emit(Operation *op) {
         if (!registers.count(same.getOperand())) // a fragment that its product fetches
           return success();
         // The layout was carried along: the same registers under another name.
-        Layout from = layoutOf(cast<RankedTensorType>(same.getOperand().getType())), to = layoutOf(cast<RankedTensorType>(same.getResult().getType()));
+        Layout from = layoutOf(cast<RankedTensorType>(same.getOperand().getType())),
+               to = layoutOf(cast<RankedTensorType>(same.getResult().getType()));
         Regs source = regs(same.getOperand());
         if (from.numRegisters() == to.numRegisters()) {
           bind(same.getResult(), std::move(source));
@@ -399,7 +404,8 @@ LogicalResult Emitter::emit(Operation *op) {
 LogicalResult Emitter::emitFor(scf::ForOp op) {
   Regs inits;
   appendFlat(op.getInitArgs(), inits);
-  auto loop = scf::ForOp::create(b, scalar(op.getLowerBound()), scalar(op.getUpperBound()), scalar(op.getStep()), inits);
+  auto loop =
+      scf::ForOp::create(b, scalar(op.getLowerBound()), scalar(op.getUpperBound()), scalar(op.getStep()), inits);
   bind(op.getInductionVar(), {loop.getInductionVar()});
   bindAll(op.getRegionIterArgs(), loop.getRegionIterArgs());
   // Whatever any iteration does to shared memory may have just happened.
@@ -424,10 +430,12 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
 
 LogicalResult Emitter::emitIf(scf::IfOp op) {
   SmallVector<Type> types = flatTypes(op.getResultTypes());
-  auto branch = scf::IfOp::create(b, types, scalar(op.getCondition()), /*addThenBlock=*/true, /*addElseBlock=*/op.elseBlock() != nullptr);
+  auto branch = scf::IfOp::create(b, types, scalar(op.getCondition()), /*addThenBlock=*/true,
+                                  /*addElseBlock=*/op.elseBlock() != nullptr);
   auto readsBefore = pendingReads, writesBefore = pendingWrites;
   SmallVector<Interval> reads, writes;
-  for (auto [from, to] : {std::pair(op.thenBlock(), branch.thenBlock()), std::pair(op.elseBlock(), branch.elseBlock())}) {
+  for (auto [from, to] :
+       {std::pair(op.thenBlock(), branch.thenBlock()), std::pair(op.elseBlock(), branch.elseBlock())}) {
     if (!from)
       continue;
     OpBuilder::InsertionGuard guard(b);
@@ -463,7 +471,8 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
 LogicalResult Emitter::emitWhile(scf::WhileOp op) {
   Regs inits;
   appendFlat(op.getInits(), inits);
-  SmallVector<Type> before = flatTypes(ValueRange(op.getBeforeArguments()).getTypes()), after = flatTypes(op.getResultTypes());
+  SmallVector<Type> before = flatTypes(ValueRange(op.getBeforeArguments()).getTypes()),
+                    after = flatTypes(op.getResultTypes());
   auto loop = scf::WhileOp::create(b, after, inits);
   SmallVector<Location> beforeLocs(before.size(), b.getLoc()), afterLocs(after.size(), b.getLoc());
   pendingReads.push_back({0, INT64_MAX});
@@ -523,8 +532,9 @@ LogicalResult Emitter::run() {
   LLVM::ReturnOp::create(b, ValueRange());
 
   if (sharedBytes > sharedLimit(chip))
-    return kernel.emitError() << "kernel '" << kernel.getName() << "' needs " << sharedBytes << " bytes of shared memory, but a block of "
-                              << chip << " has " << sharedLimit(chip) << "; use smaller tiles or a smaller num_stages";
+    return kernel.emitError() << "kernel '" << kernel.getName() << "' needs " << sharedBytes
+                              << " bytes of shared memory, but a block of " << chip << " has " << sharedLimit(chip)
+                              << "; use smaller tiles or a smaller num_stages";
   function->setAttr("treadle.shared_bytes", b.getI64IntegerAttr(sharedBytes));
   return success();
 }
@@ -548,7 +558,9 @@ struct LowerToGPUPass : tile::impl::LowerToGPUBase<LowerToGPUPass> {
       if (failed(Emitter(kernel, chip).run()))
         return signalPassFailure();
       kernel.erase();
-      used |= cast<LLVM::LLVMFuncOp>(module.lookupSymbol(name))->getAttrOfType<IntegerAttr>("treadle.shared_bytes").getInt() > 0;
+      used |= cast<LLVM::LLVMFuncOp>(module.lookupSymbol(name))
+                  ->getAttrOfType<IntegerAttr>("treadle.shared_bytes")
+                  .getInt() > 0;
     }
     if (!used)
       shared.erase();

@@ -3,8 +3,8 @@
 // The emitter walks a scheduled kernel once and writes the program of one thread: a tensor becomes the scalars in that
 // thread's registers, in the register order of its layout. Everything about "who holds what" comes from lib/layout.
 //
-// Files: Emitter.cpp (control flow, element-wise ops), GlobalMemory.cpp, SharedMemory.cpp (rings, conversions, barriers),
-// Dot.cpp, Combine.cpp (reductions and scans).
+// Files: Emitter.cpp (control flow, element-wise ops), GlobalMemory.cpp, SharedMemory.cpp (rings, conversions,
+// barriers), Dot.cpp, Combine.cpp (reductions and scans).
 //
 //===----------------------------------------------------------------------===//
 #ifndef TREADLE_TARGET_NVPTX_EMITTER_H
@@ -88,21 +88,21 @@ private:
     ViewInfo *view;
     llvm::SmallVector<int32_t> along;
     Layout layout;
-    Value base;                       // pointer to the tile's first element for this thread
-    Value always;                     // condition on the plain indices, null = true
-    llvm::SmallVector<Value> coords;  // thread's part of each coordinate, i32
-    llvm::SmallVector<Value> below;   // coordinate < below, i32; null = always
-    llvm::SmallVector<Value> from;    // coordinate >= from, i32; null = always
-    int width;                        // elements per access
-    Value partial;                    // the bounds cut through a vector; null = never
-    int contiguous;                   // tile axis of the vectors, -1 for none
+    Value base;                      // pointer to the tile's first element for this thread
+    Value always;                    // condition on the plain indices, null = true
+    llvm::SmallVector<Value> coords; // thread's part of each coordinate, i32
+    llvm::SmallVector<Value> below;  // coordinate < below, i32; null = always
+    llvm::SmallVector<Value> from;   // coordinate >= from, i32; null = always
+    int width;                       // elements per access
+    Value partial;                   // the bounds cut through a vector; null = never
+    int contiguous;                  // tile axis of the vectors, -1 for none
     unsigned elementBytes;
-    bool shortOffsets;                // 32 bits hold every offset
+    bool shortOffsets; // 32 bits hold every offset
     /// Pointers by the registers' coordinates along axes of dynamic stride: one step from the nearest known one.
     std::map<llvm::SmallVector<int64_t>, Value> rows;
   };
-  Access access(ViewType type, Value view, mlir::ValueRange indices, llvm::ArrayRef<int32_t> along, const Layout &layout,
-                mlir::OperandRange original);
+  Access access(ViewType type, Value view, mlir::ValueRange indices, llvm::ArrayRef<int32_t> along,
+                const Layout &layout, mlir::OperandRange original);
   Value offsetOf(const Extent &stride, bool shortOffsets);
   Value address(Access &access, uint32_t reg);
   Value inBounds(const Access &access, uint32_t reg);
@@ -115,7 +115,7 @@ private:
 
   //===-- SharedMemory.cpp -------------------------------------------------===//
   struct Slot {
-    Value offset; // i32 bytes from the start of shared memory
+    Value offset;       // i32 bytes from the start of shared memory
     int64_t begin, end; // bytes of the whole ring, for hazards
   };
   void planRings();
@@ -133,7 +133,8 @@ private:
   mlir::LogicalResult emitLocalLoad(LocalLoadOp op);
   mlir::LogicalResult emitLocalStore(LocalStoreOp op);
 
-  /// A tile that lies in shared memory until the products that read it fetch its registers, step by step: few are alive.
+  /// A tile that lies in shared memory until the products that read it fetch its registers, step by step: few are
+  /// alive.
   struct Lazy {
     Layout layout, shared;
     Slot slot;

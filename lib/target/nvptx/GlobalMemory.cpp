@@ -1,8 +1,8 @@
 //===-- GlobalMemory.cpp - reads and writes of views ------------------------===//
 //
-// Index arithmetic is split by who varies it: the tile's start is the same for the block (64 bits), the thread's part of
-// each coordinate comes from its lane and warp once per access op, and a register adds a constant. Masks come from the
-// view's bounds: `start + coordinate < size` becomes `coordinate < clamp(size - start)`, a 32-bit comparison.
+// Index arithmetic is split by who varies it: the tile's start is the same for the block (64 bits), the thread's part
+// of each coordinate comes from its lane and warp once per access op, and a register adds a constant. Masks come from
+// the view's bounds: `start + coordinate < size` becomes `coordinate < clamp(size - start)`, a 32-bit comparison.
 //
 //===----------------------------------------------------------------------===//
 
@@ -85,8 +85,8 @@ Value Emitter::offsetOf(const Extent &stride, bool shortOffsets) {
   return shortOffsets ? arith::TruncIOp::create(b, b.getI32Type(), stride.value).getResult() : stride.value;
 }
 
-Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, ArrayRef<int32_t> along, const Layout &layout,
-                                OperandRange original) {
+Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, ArrayRef<int32_t> along,
+                                const Layout &layout, OperandRange original) {
   Access result;
   result.view = &views[view];
   result.along.assign(along.begin(), along.end());
@@ -94,7 +94,8 @@ Emitter::Access Emitter::access(ViewType type, Value view, ValueRange indices, A
   result.elementBytes = type.getElementBytes();
   ViewInfo &info = *result.view;
 
-  // Offsets in elements: 32 bits if the tensor promises to be small. What is out of bounds may wrap, but is not accessed.
+  // Offsets in elements: 32 bits if the tensor promises to be small. What is out of bounds may wrap, but is not
+  // accessed.
   result.shortOffsets = type.hasShortOffsets();
   Type offsetType = result.shortOffsets ? b.getI32Type() : b.getI64Type();
   auto times = [&](Value position, const Extent &stride) -> Value {
@@ -199,7 +200,8 @@ Value Emitter::address(Access &access, uint32_t reg) {
   }
   if (!constant)
     return pointer;
-  return LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer, ArrayRef<LLVM::GEPArg>{int32_t(constant * access.elementBytes)});
+  return LLVM::GEPOp::create(b, pointer.getType(), bytes, pointer,
+                             ArrayRef<LLVM::GEPArg>{int32_t(constant * access.elementBytes)});
 }
 
 Value Emitter::inBounds(const Access &access, uint32_t reg) {
@@ -252,7 +254,8 @@ SmallVector<Value> Emitter::loadWords(Value address, unsigned bytes, Value predi
                      (words > 1 ? "{" + destinations + "}" : destinations) + ", [$" + std::to_string(words) + "];";
   SmallVector<Value> operands{address, predicate};
   llvm::append_range(operands, initial);
-  Type resultType = words == 1 ? carried : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(words, carried)));
+  Type resultType =
+      words == 1 ? carried : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(words, carried)));
   Value loaded = assembly(resultType, operands, text, outputs + "l,b" + ties);
   for (unsigned i = 0; i < words; ++i) {
     Value value = words == 1 ? loaded : LLVM::ExtractValueOp::create(b, loaded, int64_t(i)).getResult();
@@ -277,13 +280,15 @@ void Emitter::storeWords(Value address, ArrayRef<Value> words, unsigned bytes, V
     constraints += wordBits == 32 ? ",r" : ",h";
     operands.push_back(wordBits == 8 ? arith::ExtUIOp::create(b, b.getI16Type(), word).getResult() : word);
   }
-  std::string text = "@$1 st.global." + accessSuffix(words.size(), wordBits) + " [$0], " + (words.size() > 1 ? "{" + sources + "}" : sources) + ";";
+  std::string text = "@$1 st.global." + accessSuffix(words.size(), wordBits) + " [$0], " +
+                     (words.size() > 1 ? "{" + sources + "}" : sources) + ";";
   assembly(Type(), operands, text, constraints);
 }
 
 /// Two versions of an access: element by element where the bounds cut through a vector, in whole vectors elsewhere.
 /// The condition is the same for the whole block.
-static Regs eitherWay(ImplicitLocOpBuilder &b, Value partial, TypeRange results, function_ref<Regs(bool whole)> access) {
+static Regs eitherWay(ImplicitLocOpBuilder &b, Value partial, TypeRange results,
+                      function_ref<Regs(bool whole)> access) {
   if (!partial)
     return access(true);
   auto branch = scf::IfOp::create(b, results, partial, /*addThenBlock=*/true, /*addElseBlock=*/true);
@@ -335,7 +340,8 @@ LogicalResult Emitter::emitStore(StoreOp op) {
   for (Value index : op.getIndices())
     indices.push_back(scalar(index));
   auto tensor = dyn_cast<RankedTensorType>(op.getValue().getType());
-  Layout layout = tensor ? layoutOf(tensor) : Layout({}, {}, Layout::Bases(LaneBits, 0), Layout::Bases(llvm::Log2_32(warps), 0));
+  Layout layout =
+      tensor ? layoutOf(tensor) : Layout({}, {}, Layout::Bases(LaneBits, 0), Layout::Bases(llvm::Log2_32(warps), 0));
   Access at = access(op.getView().getType(), op.getView(), indices, op.getAlong(), layout, op.getIndices());
   Regs values = regs(op.getValue());
   Value holder = isFirstHolder(layout);
@@ -391,7 +397,8 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
       if (at.partial) {
         uint32_t flat = layout.apply(r, 0, 0) & layout.dimMask(at.contiguous);
         int64_t part = flat >> layout.dimShift(at.contiguous);
-        Value coordinate = part ? arith::XOrIOp::create(b, at.coords[at.contiguous], i32(part)).getResult() : at.coords[at.contiguous];
+        Value coordinate =
+            part ? arith::XOrIOp::create(b, at.coords[at.contiguous], i32(part)).getResult() : at.coords[at.contiguous];
         Value room = arith::SubIOp::create(b, at.below[at.contiguous], coordinate);
         size = arith::MinSIOp::create(b, arith::MulIOp::create(b, room, i32(at.elementBytes)), size);
       }

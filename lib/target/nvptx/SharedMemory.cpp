@@ -1,8 +1,8 @@
 //===-- SharedMemory.cpp - rings, conversions and barriers ------------------===//
 //
 // Shared memory is one dynamic array: first the rings, then scratch for conversions. Scratch is handed out front to
-// back and reused when it reaches its budget; which bytes have been read or written since the last barrier is known, so a
-// barrier is emitted exactly when an access meets an earlier one of another thread.
+// back and reused when it reaches its budget; which bytes have been read or written since the last barrier is known, so
+// a barrier is emitted exactly when an access meets an earlier one of another thread.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,8 @@ static constexpr int64_t scratchBudget = 48 * 1024;
 /// Only products of its block read the value, perhaps transposed.
 static bool onlyFeedsProducts(Operation *op, Block *block) {
   return llvm::all_of(op->getUsers(), [&](Operation *user) {
-    return user->getBlock() == block && (isa<DotOp>(user) || (isa<TransposeOp>(user) && onlyFeedsProducts(user, block)));
+    return user->getBlock() == block &&
+           (isa<DotOp>(user) || (isa<TransposeOp>(user) && onlyFeedsProducts(user, block)));
   });
 }
 
@@ -31,7 +32,8 @@ static bool onlyFeedsProducts(Operation *op, Block *block) {
 static bool staysInShared(ConvertLayoutOp op) {
   return onlyFeedsProducts(op, op->getBlock()) &&
          planConversion(layoutOf(cast<RankedTensorType>(op.getOperand().getType())),
-                        layoutOf(cast<RankedTensorType>(op.getResult().getType()))).kind == ConversionKind::SharedMemory;
+                        layoutOf(cast<RankedTensorType>(op.getResult().getType())))
+                 .kind == ConversionKind::SharedMemory;
 }
 
 namespace {
@@ -181,7 +183,8 @@ void Emitter::sharedStore(Value pointer, ArrayRef<Value> words, unsigned bytes, 
 void Emitter::sharedLoad(Value pointer, unsigned bytes, SmallVectorImpl<Value> &words) {
   unsigned count = bytes >= 4 ? bytes / 4 : 1;
   Type word = b.getIntegerType(bytes >= 4 ? 32 : bytes * 8);
-  Value loaded = LLVM::LoadOp::create(b, count == 1 ? word : Type(VectorType::get(count, word)), pointer, /*alignment=*/bytes);
+  Value loaded =
+      LLVM::LoadOp::create(b, count == 1 ? word : Type(VectorType::get(count, word)), pointer, /*alignment=*/bytes);
   for (unsigned i = 0; i < count; ++i)
     words.push_back(count == 1 ? loaded : vector::ExtractOp::create(b, loaded, int64_t(i)).getResult());
 }
@@ -233,10 +236,13 @@ void Emitter::Fetcher::fetch(unsigned number) {
     const LdmatrixPlan::Load &load = matrix->loads[number];
     Value pointer = e.sharedAddress(slot.offset, thread, threadMask, load.regOffset, bytes);
     Type word = b.getI32Type();
-    Type type = matrix->num == 1 ? word : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(matrix->num, word)));
+    Type type = matrix->num == 1
+                    ? word
+                    : Type(LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(matrix->num, word)));
     auto *context = b.getContext();
-    Value loaded = NVVM::LdMatrixOp::create(b, type, pointer, uint32_t(matrix->num), matrix->trans ? NVVM::MMALayout::col : NVVM::MMALayout::row,
-                                            NVVM::LdStMatrixShapeAttr::get(context, 8, 8), NVVM::LdStMatrixEltType::B16);
+    Value loaded = NVVM::LdMatrixOp::create(
+        b, type, pointer, uint32_t(matrix->num), matrix->trans ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+        NVVM::LdStMatrixShapeAttr::get(context, 8, 8), NVVM::LdStMatrixEltType::B16);
     unsigned per = 4 / bytes;
     for (int j = 0; j < matrix->num; ++j) {
       Value part = matrix->num == 1 ? loaded : LLVM::ExtractValueOp::create(b, loaded, int64_t(j)).getResult();
@@ -297,14 +303,16 @@ LogicalResult Emitter::emitLocalLoad(LocalLoadOp op) {
     return success();
   }
   touchShared(slot.begin, slot.end, /*write=*/false);
-  bind(op.getResult(), Fetcher(*this, layoutOf(type), layoutOf(op.getSource().getType()), type.getElementType(), slot).all());
+  bind(op.getResult(),
+       Fetcher(*this, layoutOf(type), layoutOf(op.getSource().getType()), type.getElementType(), slot).all());
   return success();
 }
 
 LogicalResult Emitter::emitLocalStore(LocalStoreOp op) {
   Slot slot = slotOf(op.getDest());
   touchShared(slot.begin, slot.end, /*write=*/true);
-  storeShared(regs(op.getValue()), layoutOf(cast<RankedTensorType>(op.getValue().getType())), layoutOf(op.getDest().getType()), slot.offset);
+  storeShared(regs(op.getValue()), layoutOf(cast<RankedTensorType>(op.getValue().getType())),
+              layoutOf(op.getDest().getType()), slot.offset);
   return success();
 }
 
@@ -330,7 +338,8 @@ LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
       else if (plan.isButterfly())
         result.push_back(shuffleXor(value, plan.laneXor[r]));
       else
-        result.push_back(shuffleFrom(value, plan.laneXor[r] ? arith::XOrIOp::create(b, base, i32(plan.laneXor[r])).getResult() : base));
+        result.push_back(shuffleFrom(
+            value, plan.laneXor[r] ? arith::XOrIOp::create(b, base, i32(plan.laneXor[r])).getResult() : base));
     }
     bind(op.getResult(), std::move(result));
     return success();

@@ -223,7 +223,9 @@ Layout tile::layoutOf(RankedTensorType type) {
   return Layout(type.getShape().vec(), toBases(attr.getReg()), toBases(attr.getLane()), toBases(attr.getWarp()));
 }
 
-Layout tile::layoutOf(SharedType type) { return Layout::shared(type.getShape().vec(), toBases(type.getLayout().getOffset())); }
+Layout tile::layoutOf(SharedType type) {
+  return Layout::shared(type.getShape().vec(), toBases(type.getLayout().getOffset()));
+}
 
 LayoutAttr tile::toAttr(MLIRContext *context, const Layout &layout) {
   return LayoutAttr::get(context, fromBases(layout, In::Register), fromBases(layout, In::Lane),
@@ -263,10 +265,11 @@ LogicalResult TileDialect::verifyOperationAttribute(Operation *op, NamedAttribut
     auto map = dyn_cast<AffineMapAttr>(attr.getValue());
     auto dims = func->getAttrOfType<ArrayAttr>("tile.grid_dims");
     if (!map || map.getValue().getNumDims() || map.getValue().getNumResults() < 1 || map.getValue().getNumResults() > 3)
-      return op->emitError() << "tile.grid must be an affine map of symbols with 1 to 3 results, found " << attr.getValue();
+      return op->emitError() << "tile.grid must be an affine map of symbols with 1 to 3 results, found "
+                             << attr.getValue();
     if (map.getValue().getNumSymbols() != (dims ? dims.size() : 0))
-      return op->emitError() << "tile.grid has " << map.getValue().getNumSymbols() << " symbols, but tile.grid_dims names "
-                             << (dims ? dims.size() : 0);
+      return op->emitError() << "tile.grid has " << map.getValue().getNumSymbols()
+                             << " symbols, but tile.grid_dims names " << (dims ? dims.size() : 0);
     SmallVector<StringRef> known;
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       if (auto names = func.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))
@@ -295,10 +298,12 @@ LogicalResult TileDialect::verifyOperationAttribute(Operation *op, NamedAttribut
           bool dynamic = ShapedType::isDynamic(size);
           auto fixed = dyn_cast<IntegerAttr>(axis);
           if (dynamic ? !isa<StringAttr>(axis) : !fixed || fixed.getInt() != size)
-            return op->emitError() << "argument " << i << ": tile.dims entry " << axis << " does not fit the type " << type;
+            return op->emitError() << "argument " << i << ": tile.dims entry " << axis << " does not fit the type "
+                                   << type;
         }
       } else if (!type.isF32() && !type.isSignlessInteger(32) && !type.isSignlessInteger(64) && !type.isIndex()) {
-        return op->emitError() << "argument " << i << " of a kernel must be a view, f32, i32, i64 or index, found " << type;
+        return op->emitError() << "argument " << i << " of a kernel must be a view, f32, i32, i64 or index, found "
+                               << type;
       }
     }
   }

@@ -19,19 +19,24 @@ static LogicalResult verifyTile(Operation *op, Type type) {
     return success();
   if (!tensor.hasStaticShape())
     return op->emitOpError() << "a tile has a static shape, found " << type;
-  for (int64_t size : tensor.getShape())
+  int64_t left = 1 << 20; // the product of all sizes could overflow
+  for (int64_t size : tensor.getShape()) {
     if (size < 1 || !llvm::isPowerOf2_64(size))
       return op->emitOpError() << "a tile's sizes are powers of two, found " << size << " in " << type;
-  if (tensor.getNumElements() > (1 << 20))
+    left /= size;
+  }
+  if (left == 0)
     return op->emitOpError() << "a tile has at most 2^20 elements, found " << type;
   return success();
 }
 
-static LogicalResult verifyAccess(Operation *op, ViewType view, size_t numIndices, ArrayRef<int32_t> along, Type value) {
+static LogicalResult verifyAccess(Operation *op, ViewType view, size_t numIndices, ArrayRef<int32_t> along,
+                                  Type value) {
   if (failed(verifyTile(op, value)))
     return failure();
   if (int64_t(numIndices) != view.getRank())
-    return op->emitOpError() << "expected " << view.getRank() << " indices, one per axis of the view, found " << numIndices;
+    return op->emitOpError() << "expected " << view.getRank() << " indices, one per axis of the view, found "
+                             << numIndices;
   int32_t last = -1;
   for (int32_t axis : along) {
     if (axis <= last || axis >= view.getRank())
@@ -41,10 +46,12 @@ static LogicalResult verifyAccess(Operation *op, ViewType view, size_t numIndice
   auto tensor = dyn_cast<RankedTensorType>(value);
   size_t rank = tensor ? tensor.getRank() : 0;
   if (rank != along.size() || (tensor && along.empty()))
-    return op->emitOpError() << "expected a tile of rank " << along.size() << ", one axis per entry of 'along', found " << value;
+    return op->emitOpError() << "expected a tile of rank " << along.size() << ", one axis per entry of 'along', found "
+                             << value;
   Type element = tensor ? tensor.getElementType() : value;
   if (element != view.getElementType())
-    return op->emitOpError() << "expected elements of the view's type " << view.getElementType() << ", found " << element;
+    return op->emitOpError() << "expected elements of the view's type " << view.getElementType() << ", found "
+                             << element;
   return success();
 }
 
@@ -102,7 +109,8 @@ static LogicalResult sameElements(Operation *op, RankedTensorType from, RankedTe
   if (failed(verifyTile(op, from)) || failed(verifyTile(op, to)))
     return failure();
   if (from.getElementType() != to.getElementType())
-    return op->emitOpError() << "changes the element type from " << from.getElementType() << " to " << to.getElementType();
+    return op->emitOpError() << "changes the element type from " << from.getElementType() << " to "
+                             << to.getElementType();
   return success();
 }
 
@@ -163,7 +171,8 @@ LogicalResult ReshapeOp::verify() {
   if (failed(sameElements(*this, from, to)))
     return failure();
   if (from.getNumElements() != to.getNumElements())
-    return emitOpError() << "changes the number of elements from " << from.getNumElements() << " to " << to.getNumElements();
+    return emitOpError() << "changes the number of elements from " << from.getNumElements() << " to "
+                         << to.getNumElements();
   return success();
 }
 
@@ -193,12 +202,15 @@ LogicalResult DotOp::verify() {
     if (failed(verifyTile(*this, type)))
       return failure();
   if (a.size() != 2 || b.size() != 2 || c.getRank() != 2)
-    return emitOpError() << "expected operands of rank 2, found ranks " << a.size() << ", " << b.size() << " and " << c.getRank();
+    return emitOpError() << "expected operands of rank 2, found ranks " << a.size() << ", " << b.size() << " and "
+                         << c.getRank();
   if (a[1] != b[0] || c.getDimSize(0) != a[0] || c.getDimSize(1) != b[1])
-    return emitOpError() << "shapes do not agree: a is [" << a << "], b is [" << b << "], the accumulator is [" << c.getShape() << "]";
+    return emitOpError() << "shapes do not agree: a is [" << a << "], b is [" << b << "], the accumulator is ["
+                         << c.getShape() << "]";
   Type element = elementOf(getA().getType());
   if (element != elementOf(getB().getType()))
-    return emitOpError() << "expected operands of one type, found " << element << " and " << elementOf(getB().getType());
+    return emitOpError() << "expected operands of one type, found " << element << " and "
+                         << elementOf(getB().getType());
   if (!element.isBF16() && !element.isF16() && !element.isF32())
     return emitOpError() << "expected bf16, f16 or f32 operands, found " << element;
   if (!c.getElementType().isF32())
@@ -248,7 +260,8 @@ static LogicalResult verifyCombine(Operation *op, uint32_t axis) {
   if (op->getNumOperands() == 0)
     return op->emitOpError() << "expected at least one operand";
   if (op->getNumResults() != op->getNumOperands())
-    return op->emitOpError() << "expected " << op->getNumOperands() << " results, one per operand, found " << op->getNumResults();
+    return op->emitOpError() << "expected " << op->getNumOperands() << " results, one per operand, found "
+                             << op->getNumResults();
   auto first = cast<RankedTensorType>(op->getOperand(0).getType());
   if (int64_t(axis) >= first.getRank())
     return op->emitOpError() << "axis " << axis << " is out of range for " << first;
@@ -265,10 +278,24 @@ static LogicalResult verifyCombine(Operation *op, uint32_t axis) {
   SmallVector<Type> arguments(elements);
   arguments.append(elements);
   if (TypeRange(arguments) != TypeRange(block.getArgumentTypes()))
-    return op->emitOpError() << "expected region arguments (" << arguments << "), found (" << block.getArgumentTypes() << ")";
+    return op->emitOpError() << "expected region arguments (" << arguments << "), found (" << block.getArgumentTypes()
+                             << ")";
   if (!isa<YieldOp>(block.getTerminator()) || TypeRange(elements) != block.getTerminator()->getOperandTypes())
     return op->emitOpError() << "expected the region to yield (" << elements << "), found ("
                              << block.getTerminator()->getOperandTypes() << ")";
+  // The region is copied for every two elements that meet, in whatever thread they do.
+  Operation *other = nullptr;
+  block.walk([&](Operation *inner) {
+    auto scalar = [](Type type) { return type.isIntOrIndexOrFloat(); };
+    bool fits = llvm::all_of(inner->getOperandTypes(), scalar) && llvm::all_of(inner->getResultTypes(), scalar) &&
+                (isa<YieldOp>(inner) || !isa_and_nonnull<TileDialect>(inner->getDialect()));
+    if (!fits)
+      other = inner;
+    return fits ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  if (other)
+    return op->emitOpError() << "expected a region of scalar ops that access no memory, found '" << other->getName()
+                             << "'";
   return success();
 }
 
@@ -293,6 +320,7 @@ LogicalResult ScanOp::verify() {
   if (failed(verifyCombine(*this, getAxis())))
     return failure();
   if (getOperandTypes() != getResultTypes())
-    return emitOpError() << "expected results of the operands' types (" << getOperandTypes() << "), found (" << getResultTypes() << ")";
+    return emitOpError() << "expected results of the operands' types (" << getOperandTypes() << "), found ("
+                         << getResultTypes() << ")";
   return success();
 }

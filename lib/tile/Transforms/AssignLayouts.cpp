@@ -43,7 +43,8 @@ bool isElementwise(Operation *op) {
 
 /// Ops that can be computed in any layout of their result.
 bool isFlexible(Operation *op) {
-  return isa<arith::ConstantOp, IotaOp, SplatOp, ExpandDimsOp, BroadcastOp, TransposeOp, ReshapeOp>(op) || isElementwise(op);
+  return isa<arith::ConstantOp, IotaOp, SplatOp, ExpandDimsOp, BroadcastOp, TransposeOp, ReshapeOp>(op) ||
+         isElementwise(op);
 }
 
 std::vector<int> permOf(TransposeOp op) { return std::vector<int>(op.getPerm().begin(), op.getPerm().end()); }
@@ -128,7 +129,8 @@ Layout Assigner::coalescedFor(ViewType view, ArrayRef<int32_t> along, ArrayRef<i
   Order order;
   for (int i = along.size() - 1; i >= 0; --i)
     order.push_back(i);
-  llvm::stable_sort(order, [&](int a, int b) { return view.getStrides()[along[a]] == 1 && view.getStrides()[along[b]] != 1; });
+  llvm::stable_sort(order,
+                    [&](int a, int b) { return view.getStrides()[along[a]] == 1 && view.getStrides()[along[b]] != 1; });
   bool unit = view.getStrides()[along[order.front()]] == 1;
   int64_t vec = unit ? std::max<int64_t>(1, std::min<int64_t>(16, view.getAlign()) / view.getElementBytes()) : 1;
   return coalesced(shape.vec(), order, vec, warps);
@@ -172,7 +174,8 @@ bool Assigner::feedsOperandA(Value value, bool transposed) {
 Layout Assigner::dotLayout(DotOp dot) {
   auto type = cast<RankedTensorType>(dot.getResult().getType());
   auto shape = type.getShape().vec();
-  bool tensorCores = !cast<RankedTensorType>(dot.getA().getType()).getElementType().isF32() || dot.getPrecision() != Precision::ieee;
+  bool tensorCores =
+      !cast<RankedTensorType>(dot.getA().getType()).getElementType().isF32() || dot.getPrecision() != Precision::ieee;
   if (tensorCores) {
     // Two products into one accumulator share its layout.
     if (rigid(dot.getC()))
@@ -454,7 +457,8 @@ Value Assigner::stage(LoadOp op) {
     return {};
   int fast = view.getStrides()[op.getAlong()[1]] == 1 ? 1 : 0;
   Layout layout = sharedSwizzled(type.getShape().vec(), {fast, 1 - fast}, bytes, 128);
-  auto slotType = SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));
+  auto slotType =
+      SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));
   OpBuilder builder(func.getContext());
   builder.setInsertionPointToStart(&func.getBody().front());
   Value slot = AllocOp::create(builder, op.getLoc(), slotType);
@@ -531,7 +535,8 @@ Value Assigner::inShared(Value value) {
   }
   Value held = demand(value, homeOf(value));
   Layout layout = sharedSwizzled(type.getShape().vec(), {1, 0}, type.getElementTypeBitWidth() / 8, 0);
-  auto slotType = SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));
+  auto slotType =
+      SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));
   OpBuilder builder(func.getContext());
   builder.setInsertionPointToStart(&func.getBody().front());
   Value slot = AllocOp::create(builder, value.getLoc(), slotType);

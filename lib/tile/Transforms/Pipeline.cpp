@@ -8,7 +8,8 @@
 //     for i { wait until the copy of i is there; async_load a(i + stages - 1) into ring[w]; commit; …ring[r]… }
 //
 // The one barrier of `async_wait` does double duty: what it lets through has arrived for all warps, and every warp is
-// done with the slot that the next copy overwrites, which the iteration before read. Other copies are waited for on the spot.
+// done with the slot that the next copy overwrites, which the iteration before read. Other copies are waited for on the
+// spot.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,11 +33,10 @@ using namespace treadle::tile;
 
 namespace {
 
-SmallVector<AsyncLoadOp> copiesIn(Block &block) {
-  return SmallVector<AsyncLoadOp>(block.getOps<AsyncLoadOp>());
-}
+SmallVector<AsyncLoadOp> copiesIn(Block &block) { return SmallVector<AsyncLoadOp>(block.getOps<AsyncLoadOp>()); }
 
-/// The ops of the body that compute the copies' indices, in order; failure if they need more than the induction variable.
+/// The ops of the body that compute the copies' indices, in order; failure if they need more than the induction
+/// variable.
 LogicalResult addressSlice(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, SetVector<Operation *> &slice) {
   SmallVector<Value> work;
   for (AsyncLoadOp copy : copies)
@@ -59,8 +59,8 @@ LogicalResult addressSlice(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, SetVec
 }
 
 /// The copies of the iteration `iv`, if `active`, into one slot of each ring.
-void issue(OpBuilder &builder, scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, const SetVector<Operation *> &slice, Value iv,
-           Value slot, Value active) {
+void issue(OpBuilder &builder, scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, const SetVector<Operation *> &slice,
+           Value iv, Value slot, Value active) {
   IRMapping map;
   map.map(loop.getInductionVar(), iv);
   for (Operation *op : slice)
@@ -79,10 +79,7 @@ void issue(OpBuilder &builder, scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, co
 }
 
 /// Wait on the spot for all copies of a block: those that can start together do.
-void waitInPlace(Block &block) {
-  SmallVector<AsyncLoadOp> copies = copiesIn(block);
-  if (copies.empty())
-    return;
+void waitInPlace(Block &block, ArrayRef<AsyncLoadOp> copies) {
   // Start as many as possible with the first: their indices must be known there. Cheap index arithmetic moves along.
   SmallVector<SmallVector<AsyncLoadOp>> groups;
   for (AsyncLoadOp copy : copies) {
@@ -95,7 +92,8 @@ void waitInPlace(Block &block) {
         Operation *op = work.pop_back_val().getDefiningOp();
         if (!op || op->getBlock() != &block || op->isBeforeInBlock(at))
           continue;
-        together = isMemoryEffectFree(op) && op->getNumRegions() == 0 && !isa<RankedTensorType>(op->getResult(0).getType());
+        together =
+            isMemoryEffectFree(op) && op->getNumRegions() == 0 && !isa<RankedTensorType>(op->getResult(0).getType());
         moving.insert(op);
         work.append(op->operand_begin(), op->operand_end());
       }
@@ -127,8 +125,7 @@ void waitInPlace(Block &block) {
   }
 }
 
-LogicalResult pipeline(scf::ForOp loop, int stages) {
-  SmallVector<AsyncLoadOp> copies = copiesIn(*loop.getBody());
+LogicalResult pipeline(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, int stages) {
   SetVector<Operation *> slice;
   if (stages < 2 || failed(addressSlice(loop, copies, slice)))
     return failure();
@@ -138,7 +135,8 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
     if (!alloc)
       return failure();
     for (Operation *user : alloc->getUsers())
-      if (user != copy && user->getBlock() != loop.getBody() && !loop.getBodyRegion().isAncestor(user->getParentRegion()))
+      if (user != copy && user->getBlock() != loop.getBody() &&
+          !loop.getBodyRegion().isAncestor(user->getParentRegion()))
         return failure();
   }
 
@@ -148,7 +146,8 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
   Value count = index(stages), one = index(1), zero = index(0);
   for (AsyncLoadOp copy : copies) {
     SharedType type = copy.getDest().getType();
-    copy.getDest().setType(SharedType::get(type.getContext(), stages, type.getShape(), type.getElementType(), type.getLayout()));
+    copy.getDest().setType(
+        SharedType::get(type.getContext(), stages, type.getShape(), type.getElementType(), type.getLayout()));
   }
   Value iv = loop.getLowerBound();
   for (int stage = 0; stage + 1 < stages; ++stage) {
@@ -176,24 +175,23 @@ LogicalResult pipeline(scf::ForOp loop, int stages) {
   auto newLoop = cast<scf::ForOp>(extended->getOperation());
   Value readSlot = newLoop.getRegionIterArg(carried), writeSlot = newLoop.getRegionIterArg(carried + 1);
 
-  // Ops kept their identity; the body moved.
-  copies = copiesIn(*newLoop.getBody());
+  // The ops are the same, in a new loop.
   slice.clear();
   (void)addressSlice(newLoop, copies, slice);
   builder.setInsertionPointToStart(newLoop.getBody());
   WaitOp::create(builder, loc, stages - 2);
   Value later = arith::AddIOp::create(builder, loc, newLoop.getInductionVar(), ahead);
   Value active = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, later, newLoop.getUpperBound());
-  SmallVector<AsyncLoadOp> old(copies);
-  issue(builder, newLoop, old, slice, later, writeSlot, active);
-  for (AsyncLoadOp copy : old) {
+  issue(builder, newLoop, copies, slice, later, writeSlot, active);
+  for (AsyncLoadOp copy : copies) {
     Value ring = copy.getDest();
     SharedType type = copy.getDest().getType();
     auto slotType = SharedType::get(type.getContext(), 1, type.getShape(), type.getElementType(), type.getLayout());
     Value current = SlotOp::create(builder, copy.getLoc(), slotType, ring, readSlot);
-    ring.replaceUsesWithIf(current, [&](OpOperand &use) { return isa<LocalLoadOp, DotOp, SharedTransposeOp>(use.getOwner()); });
+    ring.replaceUsesWithIf(current,
+                           [&](OpOperand &use) { return isa<LocalLoadOp, DotOp, SharedTransposeOp>(use.getOwner()); });
   }
-  for (AsyncLoadOp copy : old)
+  for (AsyncLoadOp copy : copies)
     copy.erase();
   builder.setInsertionPointAfter(newLoop);
   WaitOp::create(builder, loc, 0);
@@ -222,16 +220,17 @@ struct PipelinePass : tile::impl::PipelineBase<PipelinePass> {
     if (!isKernel(getOperation()))
       return;
     // Known beforehand: a pipelined loop leaves copies of its own in the block around it.
-    SmallVector<Block *> blocks;
+    SmallVector<SmallVector<AsyncLoadOp>> groups;
     getOperation().walk([&](Block *block) {
-      if (!copiesIn(*block).empty())
-        blocks.push_back(block);
+      if (auto copies = copiesIn(*block); !copies.empty())
+        groups.push_back(std::move(copies));
     });
     int stages = numStages(getOperation());
-    for (Block *block : blocks) {
-      auto loop = dyn_cast<scf::ForOp>(block->getParentOp());
-      if (!loop || failed(pipeline(loop, stages)))
-        waitInPlace(*block);
+    for (ArrayRef<AsyncLoadOp> copies : groups) {
+      AsyncLoadOp first = copies.front();
+      auto loop = dyn_cast<scf::ForOp>(first->getParentOp());
+      if (!loop || failed(pipeline(loop, copies, stages)))
+        waitInPlace(*first->getBlock(), copies);
     }
     sinkReads(getOperation());
   }

@@ -185,3 +185,29 @@ func.func @f(%x0: tensor<8xf32>) {
   } : (tensor<8xf32>) -> (tensor<8xi32>)
   return
 }
+
+// -----
+
+// A combine region reads no memory: it runs in whatever thread two elements meet.
+func.func @region_load(%x: tensor<8xf32>, %v: !tile.view<?xf32>, %i: index) {
+  // expected-error @below {{expected a region of scalar ops that access no memory, found 'tile.load'}}
+  %r = tile.reduce (%x) along 0 {
+  ^bb0(%a: f32, %b: f32):
+    %c = tile.load %v[%i] along [] : !tile.view<?xf32> -> f32
+    tile.yield %c : f32
+  } : (tensor<8xf32>) -> f32
+  return
+}
+
+// -----
+
+// A combine region computes on scalars, not on tiles.
+func.func @region_tensor(%x: tensor<8xf32>) {
+  // expected-error @below {{expected a region of scalar ops that access no memory, found 'arith.addf'}}
+  %r = tile.scan (%x) along 0 {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %x, %x : tensor<8xf32>
+    tile.yield %a : f32
+  } : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}

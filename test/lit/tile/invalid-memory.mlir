@@ -134,3 +134,12 @@ func.func @f(%v: !tile.view<?x?xf32>, %i: index, %t: tensor<3xf32>) {
   tile.store %t, %v[%i, %i] along [0] : tensor<3xf32>, !tile.view<?x?xf32>
   return
 }
+
+// -----
+
+// The number of elements is checked without overflow.
+func.func @overflow(%v: !tile.view<?x?xf32>, %i: index) {
+  // expected-error @below {{a tile has at most 2^20 elements, found 'tensor<4294967296x4294967296xf32>'}}
+  %t = tile.load %v[%i, %i] along [0, 1] : !tile.view<?x?xf32> -> tensor<4294967296x4294967296xf32>
+  return
+}

@@ -41,7 +41,7 @@ func.func private @f(!tile.view<?xf32, align = 8192>)
 
 // -----
 
-// expected-error @below {{expected 'strides' or 'align', found 'alignment'}}
+// expected-error @below {{expected 'strides', 'align' or 'max_bytes', found 'alignment'}}
 func.func private @f(!tile.view<?xf32, alignment = 4>)
 
 // -----
@@ -58,3 +58,9 @@ func.func private @f(tensor<8xf32, #tile.layout<reg = [-1]>>)
 
 // expected-error @below {{more than 31 bases}}
 func.func private @f(tensor<8xf32, #tile.layout<reg = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]>>)
+
+// -----
+
+// The promise of a span is a number of bytes.
+// expected-error @below {{max_bytes must be positive, found 0}}
+func.func private @f(!tile.view<?xf32, max_bytes = 0>)
