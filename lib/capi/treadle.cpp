@@ -18,7 +18,7 @@ struct treadle_cpu_kernel {
   std::unique_ptr<treadle::CpuKernel> kernel;
 };
 
-static std::string print(llvm::json::Value value) {
+static std::string print(const llvm::json::Value &value) {
   std::string text;
   llvm::raw_string_ostream(text) << value;
   return text;

@@ -328,7 +328,7 @@ Result compiler::compile(StringRef text, const Options &options) {
   auto *job = new Job(Contexts::get().acquire(), text, options);
   Result result = runJob(
       job, [&] { job->run(); },
-      [&](std::string reason) {
+      [&](const std::string &reason) {
         Message message = failure(job->current == Phase::PTX ? "code generation failed: " + reason
                                                              : "the compiler crashed in phase '" +
                                                                    nameOf(job->current).str() + "': " + reason);
@@ -347,7 +347,7 @@ Result compiler::compileForCpu(StringRef text, const Options &options, std::uniq
   auto *job = new Job(Contexts::get().acquire(), text, options);
   Result result = runJob(
       job, [&] { job->runForCpu(); },
-      [&](std::string reason) { return failure("the compiler crashed in compiling for the CPU: " + reason); });
+      [&](const std::string &reason) { return failure("the compiler crashed in compiling for the CPU: " + reason); });
   if (job)
     kernel = std::move(job->cpuKernel);
   delete job;

@@ -40,9 +40,9 @@ static void useShortPointers() {
     static_cast<cl::opt<bool> *>(option)->setValue(true);
 }
 
-/// Loop strength reduction turns the addresses of a loop into 64-bit counters, one register pair each, that the loop's products
-/// have no room for. The flag is of the process and read while the passes are chosen: it is set for that long only, so
-/// that code for the CPU is not touched.
+/// Loop strength reduction turns the addresses of a loop into 64-bit counters, one register pair each, that the loop's
+/// products have no room for. The flag is of the process and read while the passes are chosen: it is set for that long
+/// only, so that code for the CPU is not touched.
 static bool addPasses(TargetMachine &machine, legacy::PassManager &passes, raw_pwrite_stream &stream) {
   static std::mutex oneAtATime;
   std::lock_guard<std::mutex> lock(oneAtATime);

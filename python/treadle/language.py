@@ -151,7 +151,11 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
 
 
 class Tile:
-    """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`."""
+    """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`.
+
+    `t[16:32, :]` is a block: constant bounds, a power of two of elements, starting at a multiple of their number. A row is
+    the block `t[15:16, :]`.
+    """
 
     def to(self, dtype: DType) -> Any:
         """Convert to `dtype`: float to integer truncates, to i1 compares with 0. A tile cannot become index."""

@@ -103,6 +103,22 @@ def Tile_ReshapeOp : Tile_Op<"reshape", [Pure]> {
   let hasFolder = 1;
 }
 
+def Tile_ExtractOp : Tile_Op<"extract", [Pure]> {
+  let summary = "a block of a tile at a fixed place";
+  let description = [{
+    `result[i, j, …] = operand[offsets[0] + i, offsets[1] + j, …]`. Along each axis the offset is a multiple of the result's size.
+
+    ```mlir
+    %row = tile.extract %t, [15, 0] : tensor<64x32xf32> -> tensor<1x32xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$operand, DenseI32ArrayAttr:$offsets);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$operand `,` $offsets attr-dict `:` type($operand) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def Tile_DotOp : Tile_Op<"dot", [Pure, AllTypesMatch<["c", "result"]>]> {
   let summary = "matrix product plus accumulator";
   let description = [{

@@ -20,7 +20,7 @@ static bool isTile(Value value) { return isa<RankedTensorType>(value.getType());
 bool cpu::isElementwise(Operation *op) {
   if (!op || op->getNumResults() != 1 || !isTile(op->getResult(0)))
     return false;
-  if (isa<tile::SplatOp, tile::IotaOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp>(op))
+  if (isa<tile::SplatOp, tile::IotaOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ExtractOp>(op))
     return true;
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return isa<SplatElementsAttr>(constant.getValue());
@@ -29,7 +29,7 @@ bool cpu::isElementwise(Operation *op) {
 
 /// Instructions per element, roughly, without the operands.
 static int ownCost(Operation *op) {
-  if (isa<tile::SplatOp, arith::ConstantOp, tile::ExpandDimsOp, tile::BroadcastOp>(op))
+  if (isa<tile::SplatOp, arith::ConstantOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::ExtractOp>(op))
     return 0;
   if (isa<tile::TransposeOp>(op))
     return 16;

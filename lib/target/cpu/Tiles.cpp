@@ -240,6 +240,11 @@ Value Emitter::compute(Operation *op, ArrayRef<Value> at, int axis, int lanes) {
           from[p] = at[i];
         return eval(transpose.getOperand(), from, axis < 0 ? -1 : transpose.getPerm()[axis], lanes);
       })
+      .Case([&](tile::ExtractOp extract) {
+        for (auto [i, offset] : llvm::enumerate(extract.getOffsets()))
+          from[i] = add(at[i], constant(offset));
+        return eval(extract.getOperand(), from, axis, lanes);
+      })
       .Default([&](Operation *) {
         SmallVector<Value> operands;
         for (Value operand : op->getOperands())

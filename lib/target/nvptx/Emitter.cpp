@@ -349,6 +349,25 @@ LogicalResult Emitter::emit(Operation *op) {
         bind(same.getResult(), std::move(result));
         return success();
       })
+      .Case([&](ExtractOp extract) {
+        Layout from = layoutOf(cast<RankedTensorType>(extract.getOperand().getType())),
+               to = layoutOf(cast<RankedTensorType>(extract.getResult().getType()));
+        llvm::DenseMap<uint32_t, int64_t> holder; // of an element, in the first lane of the first warp
+        for (int64_t r = 0; r < from.numRegisters(); ++r)
+          holder.try_emplace(from.apply(r, 0, 0), r);
+        Regs source = regs(extract.getOperand()), result;
+        for (int64_t r = 0; r < to.numRegisters(); ++r) {
+          std::vector<int64_t> coords = to.coords(to.apply(r, 0, 0));
+          for (auto [axis, offset] : llvm::enumerate(extract.getOffsets()))
+            coords[axis] += offset;
+          auto it = holder.find(from.flat(coords));
+          if (it == holder.end())
+            return LogicalResult(extract.emitOpError("internal error: the block is not where the result needs it"));
+          result.push_back(source[it->second]);
+        }
+        bind(extract.getResult(), std::move(result));
+        return success();
+      })
       .Case([&](BroadcastOp broadcast) {
         Layout from = layoutOf(cast<RankedTensorType>(broadcast.getOperand().getType())),
                to = layoutOf(cast<RankedTensorType>(broadcast.getResult().getType()));

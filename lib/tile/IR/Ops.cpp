@@ -183,6 +183,34 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
+LogicalResult ExtractOp::verify() {
+  auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (failed(sameElements(*this, from, to)))
+    return failure();
+  if (from.getRank() != to.getRank() || int64_t(getOffsets().size()) != from.getRank())
+    return emitOpError() << "expected one offset and one size for each of the " << from.getRank() << " axes, found "
+                         << getOffsets().size() << " offsets and " << to;
+  for (int64_t axis = 0; axis < from.getRank(); ++axis) {
+    int64_t offset = getOffsets()[axis], size = to.getDimSize(axis);
+    if (offset < 0 || offset + size > from.getDimSize(axis))
+      return emitOpError() << "the block from " << offset << " to " << offset + size << " is not inside axis " << axis
+                           << " of " << from;
+    if (offset % size != 0)
+      return emitOpError() << "offset " << offset << " on axis " << axis << " is no multiple of the block's size "
+                           << size;
+  }
+  return success();
+}
+
+OpFoldResult ExtractOp::fold(FoldAdaptor adaptor) {
+  if (getOperand().getType() == getResult().getType())
+    return getOperand();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getOperand()); splat && !type.getEncoding())
+    return splat.resizeSplat(type);
+  return {};
+}
+
 //===-- dot ----------------------------------------------------------------===//
 
 LogicalResult DotOp::verify() {

@@ -43,7 +43,7 @@ bool isElementwise(Operation *op) {
 
 /// Ops that can be computed in any layout of their result.
 bool isFlexible(Operation *op) {
-  return isa<arith::ConstantOp, IotaOp, SplatOp, ExpandDimsOp, BroadcastOp, TransposeOp, ReshapeOp>(op) ||
+  return isa<arith::ConstantOp, IotaOp, SplatOp, ExpandDimsOp, BroadcastOp, TransposeOp, ReshapeOp, ExtractOp>(op) ||
          isElementwise(op);
 }
 
@@ -63,6 +63,22 @@ Layout broadcastSource(const Layout &layout, ArrayRef<int64_t> shape) {
     if (shape[axis] == 1 && layout.shape()[axis] != 1)
       result = result.project(axis).expandDims(axis);
   return result.dropRedundantRegisters();
+}
+
+/// The tile that a block held as `layout` is part of: the block's places as they are, and the rest of the tile in
+/// further registers, so that taking the block out is choosing registers.
+Layout extractSource(const Layout &layout, ArrayRef<int64_t> shape) {
+  Layout whole(shape.vec(), {}, {}, {});
+  auto place = [&](Layout::Bases bases) {
+    for (uint32_t &basis : bases)
+      basis = whole.flat(layout.coords(basis));
+    return bases;
+  };
+  Layout::Bases reg = place(layout.bases(In::Register));
+  for (int axis = 0; axis < whole.rank(); ++axis)
+    for (unsigned bit = layout.dimBits(axis); bit < whole.dimBits(axis); ++bit)
+      reg.push_back(1u << (whole.dimShift(axis) + bit));
+  return Layout(shape.vec(), reg, place(layout.bases(In::Lane)), place(layout.bases(In::Warp)));
 }
 
 class Assigner {
@@ -319,7 +335,7 @@ std::optional<Layout> Assigner::preferredOf(Operation *op, unsigned number) {
           return layout->reshape(tensorOf(reshape.getResult()).getShape().vec());
         return std::nullopt;
       })
-      .Case<arith::ConstantOp, IotaOp, SplatOp, BroadcastOp>([](auto) { return std::nullopt; })
+      .Case<arith::ConstantOp, IotaOp, SplatOp, BroadcastOp, ExtractOp>([](auto) { return std::nullopt; })
       .Default([&](Operation *other) -> std::optional<Layout> {
         std::optional<Layout> result;
         bool resultIsRigid = false;
@@ -394,7 +410,7 @@ Value Assigner::demand(Value value, const Layout &layout, bool forProduct) {
   else if (def && isFlexible(def)) {
     Layout own = homeOf(value);
     // Renaming moves nothing: what it renames is converted, as early as it is known.
-    bool renames = isa<ExpandDimsOp, TransposeOp, ReshapeOp>(def);
+    bool renames = isa<ExpandDimsOp, TransposeOp, ReshapeOp, ExtractOp>(def);
     if (rigid(value) && !renames && withLayout(want, own) != want)
       result = convert(demand(value, own), layout);
     else
@@ -428,6 +444,8 @@ Value Assigner::clone(Value value, const Layout &layout, bool forProduct) {
       source = layout.transpose(inverse(permOf(transpose)));
     else if (isa<ReshapeOp>(op))
       source = layout.reshape(type.getShape().vec());
+    else if (isa<ExtractOp>(op))
+      source = extractSource(layout, type.getShape());
     // A broadcast operand is small: read it as it is, do not stage it.
     operands.push_back(demand(operand, source, forProduct && !isa<BroadcastOp>(op)));
   }

@@ -208,7 +208,7 @@ def _subscript(it: Interpreter, node: ast.Subscript) -> object:
     if isinstance(base, TensorRef):
         return memory.load(it, base, node)
     if isinstance(base, Tile):
-        return _new_axes(it, base, node)
+        return _index_tile(it, base, node)
     if isinstance(base, (tuple, str)):
         return _item(it, base, node)
     raise it.b.error(f"{describe(base)} cannot be indexed", None, node)
@@ -231,24 +231,88 @@ def _item(it: Interpreter, base: tuple[object, ...] | str, node: ast.Subscript) 
     return base[at]
 
 
-def _new_axes(it: Interpreter, tile: Tile, node: ast.Subscript) -> Tile:
-    """`t[:, None]`."""
+def _index_tile(it: Interpreter, tile: Tile, node: ast.Subscript) -> Tile:
+    """`t[:, None]`, `t[16:32, :]`."""
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    hint = "index a tile with : and None only, once : for each axis, as in t[:, None]"
+    if any(isinstance(item, ast.Slice) and (item.lower or item.upper or item.step) for item in items):
+        return _block(it, tile, items, node)
+    hint = "index a tile with :, constant slices and None only, as in t[:, None] and t[16:32, :]"
     kinds = []
     for item in items:
-        if isinstance(item, ast.Slice) and item.lower is None and item.upper is None and item.step is None:
+        if isinstance(item, ast.Slice):
             kinds.append(":")
         elif isinstance(item, ast.Constant) and item.value is None:
             kinds.append("None")
         else:
-            raise it.b.error(f"{describe(tile)} is indexed with more than : and None", hint, node)
+            raise it.b.error(f"{describe(tile)} is indexed with more than slices and None", hint, node)
     if kinds.count(":") != len(tile.shape):
-        raise it.b.error(f"{describe(tile)} is indexed with {kinds.count(':')} ':'", hint, node)
+        raise it.b.error(f"{describe(tile)} is indexed with {kinds.count(':')} ':'", "write : once for each axis", node)
     for axis, kind in enumerate(kinds):
         if kind == "None":
             tile = shaping.expand(it.b, tile, axis)
     return tile
+
+
+def _block(it: Interpreter, tile: Tile, items: list[ast.expr], node: ast.Subscript) -> Tile:
+    """`t[16:32, :]`."""
+    slices = [item for item in items if isinstance(item, ast.Slice)]
+    if len(slices) < len(items):
+        if any(isinstance(item, ast.Constant) and item.value is None for item in items):
+            hint = "take the block first, then add the axis: t[16:32, :] and then [:, None]"
+        else:
+            hint = "write a slice for each axis, as in t[16:32, :] and t[15:16, :]"
+        raise it.b.error(f"a block of {describe(tile)} is indexed with more than slices", hint, node)
+    if len(slices) != len(tile.shape):
+        raise it.b.error(
+            f"{describe(tile)} is indexed with {len(slices)} slice{'s' if len(slices) > 1 else ''}",
+            "write a slice for each axis, : for the whole",
+            node,
+        )
+    offsets, shape = [], []
+    for axis, item in enumerate(slices):
+        offset, size = _extent(it, tile, axis, item)
+        offsets.append(offset)
+        shape.append(size)
+    it.b.at(node)
+    return shaping.extract(it.b, tile, offsets, tuple(shape))
+
+
+def _extent(it: Interpreter, tile: Tile, axis: int, item: ast.Slice) -> tuple[int, int]:
+    """The start and size of a slice of a tile."""
+    b, whole = it.b, tile.shape[axis]
+    if item.step is not None:
+        raise b.error("a slice of a tile has a step", "slices are start : stop", item)
+    bounds = [whole if k else 0 for k in range(2)]
+    for k, part in enumerate((item.lower, item.upper)):
+        if part is None:
+            continue
+        value = it.eval(part)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise b.error(
+                "the bounds of a tile's slice are compile-time constants",
+                f"this is {describe(value)}; use numbers, td.Const parameters and counters of td.static_range",
+                part,
+            )
+        bounds[k] = value
+    start, stop = bounds
+    b.at(item)
+    if not 0 <= start < stop <= whole:
+        raise b.error(
+            f"the slice from {start} to {stop} is not inside axis {axis} of {describe(tile)}",
+            f"write start : stop with 0 <= start < stop <= {whole}",
+        )
+    size = stop - start
+    if not shaping.is_power_of_two(size):
+        raise b.error(f"the size of a tile's slice is {size}, not a power of two", "take blocks of 1, 2, 4, 8, ...")
+    if start % size:
+        low = start - start % size
+        raise b.error(
+            f"the slice starts at {start}, not a multiple of its size {size}",
+            f"blocks of {size} nearest to it are {low} : {low + size} and {low + size} : {low + 2 * size}"
+            if low + 2 * size <= whole
+            else f"the block of {size} nearest to it is {low} : {low + size}",
+        )
+    return start, size
 
 
 @expression(ast.IfExp)

@@ -1,4 +1,4 @@
-"""Shapes: expanding, broadcasting, transposing, reshaping."""
+"""Shapes: expanding, broadcasting, transposing, reshaping, blocks."""
 
 from __future__ import annotations
 
@@ -142,6 +142,11 @@ def reshape(b: Builder, x: object, shape: object) -> Tile:
             f"from {math.prod(t.shape)} to {math.prod(target)}"
         )
     return t if target == t.shape else _shaped(b, f"reshape {t.name}", t, target)
+
+
+def extract(b: Builder, x: Tile, offsets: list[int], shape: tuple[int, ...]) -> Tile:
+    """The block of `shape` at `offsets`, known to fit."""
+    return x if shape == x.shape else _shaped(b, f"extract {x.name}, {offsets}", x, shape)
 
 
 def full(b: Builder, shape: object, value: object, dtype: object) -> Tile:

@@ -51,6 +51,22 @@ func.func @broadcast_same(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 
 // -----
 
+// A block of the operand's own shape is the operand, a block of a constant is a constant, another block stays.
+// CHECK-LABEL: func @blocks
+// CHECK-SAME: (%[[x:.*]]: tensor<4x8xf32>)
+func.func @blocks(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<2x8xf32>, tensor<1x8xf32>) {
+  // CHECK-DAG: %[[two:.*]] = arith.constant dense<2.000000e+00> : tensor<2x8xf32>
+  // CHECK-DAG: %[[row:.*]] = tile.extract %[[x]], [3, 0]
+  // CHECK: return %[[x]], %[[two]], %[[row]]
+  %c = arith.constant dense<2.0> : tensor<4x8xf32>
+  %same = tile.extract %x, [0, 0] : tensor<4x8xf32> -> tensor<4x8xf32>
+  %two = tile.extract %c, [2, 0] : tensor<4x8xf32> -> tensor<2x8xf32>
+  %row = tile.extract %x, [3, 0] : tensor<4x8xf32> -> tensor<1x8xf32>
+  return %same, %two, %row : tensor<4x8xf32>, tensor<2x8xf32>, tensor<1x8xf32>
+}
+
+// -----
+
 // A broadcast, transposed or reshaped constant is a constant.
 // CHECK-LABEL: func @constant_shapes
 func.func @constant_shapes() -> (tensor<4x8xf32>, tensor<1x4xf32>, tensor<2x2xf32>) {

@@ -142,3 +142,67 @@ func.func @f(%a: tensor<6x4xf32>) {
   %t = tile.reshape %a : tensor<6x4xf32> -> tensor<24xf32>
   return
 }
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{changes the element type from 'f32' to 'bf16'}}
+  %t = tile.extract %a, [0, 0] : tensor<4x8xf32> -> tensor<2x8xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{expected one offset and one size for each of the 2 axes, found 1 offsets and 'tensor<2x8xf32>'}}
+  %t = tile.extract %a, [0] : tensor<4x8xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{expected one offset and one size for each of the 2 axes, found 2 offsets and 'tensor<8xf32>'}}
+  %t = tile.extract %a, [0, 0] : tensor<4x8xf32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{the block from 4 to 6 is not inside axis 0 of 'tensor<4x8xf32>'}}
+  %t = tile.extract %a, [4, 0] : tensor<4x8xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{the block from -4 to 0 is not inside axis 1 of 'tensor<4x8xf32>'}}
+  %t = tile.extract %a, [0, -4] : tensor<4x8xf32> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{the block from 0 to 8 is not inside axis 0 of 'tensor<4x8xf32>'}}
+  %t = tile.extract %a, [0, 0] : tensor<4x8xf32> -> tensor<8x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{offset 2 on axis 1 is no multiple of the block's size 4}}
+  %t = tile.extract %a, [0, 2] : tensor<4x8xf32> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<4x8xf32>) {
+  // expected-error @below {{a tile's sizes are powers of two, found 3 in 'tensor<3x8xf32>'}}
+  %t = tile.extract %a, [0, 0] : tensor<4x8xf32> -> tensor<3x8xf32>
+  return
+}

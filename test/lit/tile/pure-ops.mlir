@@ -87,11 +87,14 @@ func.func @shapes(%row: tensor<64xf32>) -> tensor<4x2x64xf32> {
   // CHECK: %[[wide:.*]] = tile.broadcast %[[column]] : tensor<64x1xf32> -> tensor<64x8xf32>
   // CHECK: %[[turned:.*]] = tile.transpose %[[wide]], [1, 0] : tensor<64x8xf32> -> tensor<8x64xf32>
   // CHECK: tile.reshape %[[turned]] : tensor<8x64xf32> -> tensor<4x2x64xf32>
+  // CHECK: tile.extract %{{.*}}, [3, 1, 32] : tensor<4x2x64xf32> -> tensor<1x1x32xf32>
   // GENERIC: "tile.transpose"(%{{.*}}) <{perm = array<i32: 1, 0>}>
+  // GENERIC: "tile.extract"(%{{.*}}) <{offsets = array<i32: 3, 1, 32>}>
   %column = tile.expand_dims %row, 1 : tensor<64xf32> -> tensor<64x1xf32>
   %wide = tile.broadcast %column : tensor<64x1xf32> -> tensor<64x8xf32>
   %turned = tile.transpose %wide, [1, 0] : tensor<64x8xf32> -> tensor<8x64xf32>
   %split = tile.reshape %turned : tensor<8x64xf32> -> tensor<4x2x64xf32>
+  %block = tile.extract %split, [3, 1, 32] : tensor<4x2x64xf32> -> tensor<1x1x32xf32>
   return %split : tensor<4x2x64xf32>
 }
 

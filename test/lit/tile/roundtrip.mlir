@@ -34,6 +34,8 @@ func.func @pure(%x: !tile.view<?x?xbf16, align = 16> {tile.name = "x", tile.dims
   %u = tile.transpose %t, [1, 0] : tensor<32x64xbf16> -> tensor<64x32xbf16>
   // CHECK: tile.reshape %{{.*}} : tensor<32x64xf32> -> tensor<2048xf32>
   %v = tile.reshape %b : tensor<32x64xf32> -> tensor<2048xf32>
+  // CHECK: tile.extract %{{.*}}, [16, 0] : tensor<32x64xf32> -> tensor<16x64xf32>
+  %block = tile.extract %b, [16, 0] : tensor<32x64xf32> -> tensor<16x64xf32>
   // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<32x64xbf16>, tensor<64x32xbf16> -> tensor<32x32xf32>
   %w = tile.dot %t, %u, %zero : tensor<32x64xbf16>, tensor<64x32xbf16> -> tensor<32x32xf32>
   // CHECK: tile.dot {{.*}} precision tf32x3 : tensor<32x32xf32>, tensor<32x32xf32> -> tensor<32x32xf32>

@@ -210,6 +210,10 @@ class Program:
     def transpose(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
         return [operands[0].transpose([int(k) for k in re.search(r"\[(.*)\]", head)[1].split(", ")])]  # type: ignore[index]
 
+    def extract(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
+        starts = [int(k) for k in re.search(r"\[(.*)\]", head)[1].split(", ")]  # type: ignore[index]
+        return [operands[0][tuple(slice(s, s + n) for s, n in zip(starts, shape(result), strict=True))]]
+
     def dot(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
         a, b, c = operands
         return [(a.astype(np.float64) @ b + c).astype(np.float32)]

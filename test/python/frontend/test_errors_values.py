@@ -263,8 +263,73 @@ operands of reduce have different shapes: [64, 64] and [32]
     """,
     "tile indexed": """
         p = t[0, :]
-            ^^^^^^^ an f32 tile [64, 64] is indexed with more than : and None
-            help: index a tile with : and None only, once : for each axis, as in t[:, None]
+            ^^^^^^^ an f32 tile [64, 64] is indexed with more than slices and None
+            help: index a tile with :, constant slices and None only, as in t[:, None] and t[16:32, :]
+    """,
+    "new axis of a tile": """
+        p = t[:, None]
+            ^^^^^^^^^^ an f32 tile [64, 64] is indexed with 1 ':'
+            help: write : once for each axis
+    """,
+    "block and integer": """
+        p = t[0:16, 3]
+            ^^^^^^^^^^ a block of an f32 tile [64, 64] is indexed with more than slices
+            help: write a slice for each axis, as in t[16:32, :] and t[15:16, :]
+    """,
+    "block and new axis": """
+        p = v[0:16, None]
+            ^^^^^^^^^^^^^ a block of an f32 tile [32] is indexed with more than slices
+            help: take the block first, then add the axis: t[16:32, :] and then [:, None]
+    """,
+    "block with too few axes": """
+        p = t[0:16]
+            ^^^^^^^ an f32 tile [64, 64] is indexed with 1 slice
+            help: write a slice for each axis, : for the whole
+    """,
+    "block with too many axes": """
+        p = v[0:16, :]
+            ^^^^^^^^^^ an f32 tile [32] is indexed with 2 slices
+            help: write a slice for each axis, : for the whole
+    """,
+    "block with a step": """
+        p = t[:, 0:32:2]
+                 ^^^^^^ a slice of a tile has a step
+                 help: slices are start : stop
+    """,
+    "block at a run-time place": """
+        p = t[n : n + 16, :]
+              ^ the bounds of a tile's slice are compile-time constants
+              help: this is an index scalar; use numbers, td.Const parameters and counters of td.static_range
+    """,
+    "block of a run-time size": """
+        p = t[0:a, :]
+                ^ the bounds of a tile's slice are compile-time constants
+                help: this is an f32 scalar; use numbers, td.Const parameters and counters of td.static_range
+    """,
+    "block not a power of two": """
+        p = t[:, 0:48]
+                 ^^^^ the size of a tile's slice is 48, not a power of two
+                 help: take blocks of 1, 2, 4, 8, ...
+    """,
+    "block at no multiple of its size": """
+        p = t[8:24, :]
+              ^^^^ the slice starts at 8, not a multiple of its size 16
+              help: blocks of 16 nearest to it are 0 : 16 and 16 : 32
+    """,
+    "block past the end": """
+        p = t[B - 16 : B + 16, :]
+              ^^^^^^^^^^^^^^^ the slice from 48 to 80 is not inside axis 0 of an f32 tile [64, 64]
+              help: write start : stop with 0 <= start < stop <= 64
+    """,
+    "block counted from the end": """
+        p = t[:, -16:]
+                 ^^^^ the slice from -16 to 64 is not inside axis 1 of an f32 tile [64, 64]
+                 help: write start : stop with 0 <= start < stop <= 64
+    """,
+    "empty block": """
+        p = v[16:16]
+              ^^^^^ the slice from 16 to 16 is not inside axis 0 of an f32 tile [32]
+              help: write start : stop with 0 <= start < stop <= 32
     """,
     "reshape": """
         p = td.reshape(t, (64, 32))

@@ -55,6 +55,12 @@ PROGRAMS = {
     "y[0:8] = td.scan(lambda a, b, c, d: (a * c, c * b + d), (r.to(td.f32), v * 0 + 1), axis=0)[0]": [0.0] + [0] * 7,
     "y[0:8] = td.where(r < n, 1.0, 2.0)": [1, 1, 1, 1, 1, 2, 2, 2],
     "y[0:4] = td.reshape(r, (2, 4)).T.sum(axis=1).to(td.f32)": [4, 6, 8, 10],
+    "y[0:2] = v[4:6] * 2.0; y[2:4] = v[:4][2:4]; y[4:8] = v[4:]": [-4, 0, 3, 5, -2, 0, -np.inf, -np.inf],
+    "y[0] = v[5:6].sum(axis=0); y[1] = v[0:1].max(); y[2] = (v[0:4] + v[1:2]).sum()": [0, -1, 32],
+    "m = td.reshape(r, (4, 2)).to(td.f32)\ny[0:2] = m[3:4, :].sum(axis=0); y[2:4] = m.T[1:2, 2:4].sum(axis=0)": [6, 7, 5, 7],
+    "q = td.reshape(r, (2, 2, 2))[1:2, :, 0:1]\ny[0:2] = td.reshape(q, (2,)).to(td.f32)": [4, 6],
+    "s = 0.0\nfor k in td.static_range(4):\n    s = s * 10.0 + r[2 * k : 2 * k + 2].sum().to(td.f32)\ny[0] = s": [1643],
+    "y[0:8] = td.where(v[2:4][None, :] > 3.0, r[2:4][:, None], 0).sum(axis=0).to(td.f32)[0:1] + v * 0.0": [0.0] * 6 + [np.nan] * 2,
     "y[0] = td.cdiv(n, 2).to(td.f32); y[1] = min(n, 3, 9).to(td.f32); y[2] = max(n - 7, -9).to(td.f32)": [3, 3, -2],
 }
 

@@ -61,3 +61,22 @@ func.func @reshape(%x: !tile.view<16x32xf32> {tile.name = "x", tile.dims = [16, 
   tile.store %u, %y[%c0] along [0] : tensor<512xf32>, !tile.view<512xf32>
   return
 }
+
+// -----
+
+// A block is read where its operand is.
+
+// CHECK-LABEL: func.func @block
+// CHECK-SAME: treadle.stack_bytes = 4160
+// CHECK: scf.for %[[I:.*]] = %c0_i64 to %c16_i64
+// CHECK:   %[[FROM:.*]] = arith.addi %[[I]], %c16_i64
+// CHECK:   %[[ROW:.*]] = arith.muli %[[FROM]], %c32_i64
+// CHECK:   llvm.load %{{.*}} -> vector<16xf32>
+func.func @block(%x: !tile.view<32x32xf32> {tile.name = "x", tile.dims = [32, 32]}, %y: !tile.view<16x32xf32> {tile.name = "y", tile.dims = [16, 32]})
+    attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%c0, %c0] along [0, 1] : !tile.view<32x32xf32> -> tensor<32x32xf32>
+  %u = tile.extract %t, [16, 0] : tensor<32x32xf32> -> tensor<16x32xf32>
+  tile.store %u, %y[%c0, %c0] along [0, 1] : tensor<16x32xf32>, !tile.view<16x32xf32>
+  return
+}
