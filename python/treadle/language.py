@@ -153,8 +153,8 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
 class Tile:
     """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`.
 
-    `t[16:32, :]` is a block: constant bounds, a power of two of elements, starting at a multiple of their number. A row is
-    the block `t[15:16, :]`.
+    `t[16:32, :]` is a block: on every axis `:` or a slice with constant bounds, whose size is a power of two and whose
+    start is a multiple of the size. A row is the block `t[15:16, :]`.
     """
 
     def to(self, dtype: DType) -> Any:

@@ -96,11 +96,12 @@ TOKEN = re.compile(r"[%@#^!]?[A-Za-z_][\w.$-]*|%\d+|\d+(?:\.\d+)?|->|\S")
 TYPES = ("f32", "bf16", "f16", "i32", "i64", "i16", "i8", "i1", "index", "f64", "i4", "i128", "none", "f8E4M3FN")
 SIZES = ("0", "1", "2", "3", "-1", "7", "16", "64", "128", "1024", "?", "1048576", "4294967296", "9223372036854775807")
 OPS = (
-    "tile.program_id", "tile.dim", "tile.load", "tile.store", "tile.iota", "tile.splat", "tile.expand_dims", "tile.broadcast",
-    "tile.transpose", "tile.reshape", "tile.extract", "tile.dot", "tile.reduce", "tile.scan", "tile.yield", "tile.convert_layout",
-    "tile.alloc", "tile.slot", "tile.async_load", "tile.async_wait", "tile.local_load", "tile.local_store", "tile.barrier", "arith.addf",
-    "arith.addi", "arith.divf", "arith.divsi", "arith.constant", "arith.truncf", "arith.extf", "arith.select", "arith.bitcast",
-    "scf.for", "scf.if", "scf.while", "scf.yield", "func.call", "func.return", "cf.br", "math.exp2", "ub.poison",
+    "tile.program_id", "tile.dim", "tile.load", "tile.store", "tile.iota", "tile.splat", "tile.expand_dims",
+    "tile.broadcast", "tile.transpose", "tile.reshape", "tile.extract", "tile.dot", "tile.reduce", "tile.scan",
+    "tile.yield", "tile.convert_layout", "tile.alloc", "tile.slot", "tile.async_load", "tile.async_wait",
+    "tile.local_load", "tile.local_store", "tile.barrier", "arith.addf", "arith.addi", "arith.divf", "arith.divsi",
+    "arith.constant", "arith.truncf", "arith.extf", "arith.select", "arith.bitcast", "scf.for", "scf.if", "scf.while",
+    "scf.yield", "func.call", "func.return", "cf.br", "math.exp2", "ub.poison",
 )  # fmt: skip
 
 Mutation = Callable[[random.Random, str], str]

@@ -109,7 +109,7 @@ def test_lines_of_the_kernel(name: str) -> None:
     """`.loc` names kernel.py, and at least as many lines as the kernel has statements that do work."""
     text = ptx(name, "sm_90a")
     path = ROOT / "kernels" / KERNELS[name][0] / "kernel.py"
-    files = {number: file for number, file in re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]+)"', text, re.M)}
+    files = dict(re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]+)"', text, re.M))
     kernel_files = {number for number, file in files.items() if file.endswith(f"{KERNELS[name][0]}/kernel.py")}
     assert kernel_files
     lines = {int(line) for number, line in re.findall(r"\.loc\s+(\d+)\s+(\d+)", text) if number in kernel_files}

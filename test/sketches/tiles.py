@@ -190,8 +190,8 @@ def reshape(x: Tile, shape: Sequence[int]) -> Tile:
 
 
 def extract(x: Tile, start: Sequence[int], shape: Sequence[int]) -> Tile:
-    """The sub-block of `shape` at the compile-time position `start`, wholly inside."""
-    assert all(s + n <= m for s, n, m in zip(start, shape, x.shape, strict=True))
+    """The sub-block of `shape` at the compile-time position `start`, wholly inside; starts are multiples of sizes."""
+    assert all(s % n == 0 and 0 <= s <= m - n for s, n, m in zip(start, shape, x.shape, strict=True))
     _use("extract")
     return _made(x._array[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))])
 

@@ -133,7 +133,7 @@ private:
   Block *entry;
   int vectorBits;
   int64_t allocated = 0;
-  DenseMap<int64_t, Value> constants;
+  std::map<int64_t, Value> constants;              ///< a DenseMap takes neither the least nor the greatest number
   std::map<int64_t, SmallVector<Value>> freeSlots; ///< by size
   DenseMap<Value, Value> scalars;
   DenseMap<Value, Buffer> buffers;

@@ -17,7 +17,8 @@ static LogicalResult checkSupported(func::FuncOp kernel) {
     for (Type type :
          llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()), SmallVector<Type>(op->getResultTypes())))
       if (auto tensor = dyn_cast<RankedTensorType>(type))
-        if (tensor.getElementType().isIndex() || tensor.getEncoding() || !tensor.hasStaticShape())
+        if (!tensor.getElementType().isIntOrFloat() || tensor.getElementTypeBitWidth() > 64 || tensor.getEncoding() ||
+            !tensor.hasStaticShape())
           return refuse() << ": no tiles of type " << type;
     if (isa<tile::TileDialect>(op->getDialect())) {
       if (!isa<tile::ProgramIdOp, tile::DimOp, tile::LoadOp, tile::StoreOp, tile::IotaOp, tile::SplatOp,

@@ -117,12 +117,14 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
         spotMask |= basis;
     Value mine = arith::AddIOp::create(b, spot, linear(selector, place.warp));
     int64_t parts = int64_t(1) << bits.size();
-    SmallVector<Slot> buffers;
+    SmallVector<int64_t> sizes;
+    for (Value operand : op.getOperands())
+      sizes.push_back(elements * parts * (bitsOf(cast<RankedTensorType>(operand.getType()).getElementType()) / 8));
+    SmallVector<Slot> buffers = scratchTogether(sizes);
+    for (const Slot &buffer : buffers)
+      touchShared(buffer.begin, buffer.end, /*write=*/true);
     for (size_t i = 0; i < n; ++i) {
       unsigned bytes = bitsOf(cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType()) / 8;
-      int64_t size = elements * parts * bytes, begin = scratch(size);
-      buffers.push_back({i32(begin), begin, begin + size});
-      touchShared(begin, begin + size, /*write=*/true);
       for (int64_t r = 0; r < out.numRegisters(); ++r) {
         Value value = results[r][i];
         sharedStore(sharedAddress(buffers[i].offset, mine, spotMask, out.apply(r, 0, 0), bytes), pack({value}), bytes,
@@ -212,12 +214,14 @@ LogicalResult Emitter::emitScan(ScanOp op) {
       int64_t perWarp = int64_t(sources.size()) * 32, size = perWarp * warps;
       Value mine = arith::AddIOp::create(b, arith::MulIOp::create(b, place.warp, i32(perWarp)), place.lane);
       Value theirs = arith::AddIOp::create(b, arith::MulIOp::create(b, otherWarp, i32(perWarp)), otherLane);
-      SmallVector<Slot> buffers;
+      SmallVector<int64_t> sizes;
+      for (Value value : values[0])
+        sizes.push_back(size * (bitsOf(value.getType()) / 8));
+      SmallVector<Slot> buffers = scratchTogether(sizes);
+      for (const Slot &buffer : buffers)
+        touchShared(buffer.begin, buffer.end, /*write=*/true);
       for (size_t i = 0; i < n; ++i) {
         unsigned bytes = bitsOf(values[0][i].getType()) / 8;
-        int64_t begin = scratch(size * bytes);
-        buffers.push_back({i32(begin), begin, begin + size * bytes});
-        touchShared(begin, begin + size * bytes, /*write=*/true);
         for (auto [e, r] : llvm::enumerate(sources))
           sharedStore(sharedAddress(buffers[i].offset, mine, 0, e * 32, bytes), pack({values[r][i]}), bytes, {});
       }

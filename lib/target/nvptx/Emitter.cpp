@@ -427,10 +427,9 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
       scf::ForOp::create(b, scalar(op.getLowerBound()), scalar(op.getUpperBound()), scalar(op.getStep()), inits);
   bind(op.getInductionVar(), {loop.getInductionVar()});
   bindAll(op.getRegionIterArgs(), loop.getRegionIterArgs());
-  // Whatever any iteration does to shared memory may have just happened.
-  auto readsBefore = pendingReads, writesBefore = pendingWrites;
-  pendingReads.push_back({0, INT64_MAX});
-  pendingWrites.push_back({0, INT64_MAX});
+  // Whatever any iteration does may have just happened.
+  Pending before = pending;
+  assumeRepeated(op.getRegion());
   OpBuilder::InsertionGuard guard(b);
   Block *body = loop.getBody();
   if (!body->empty())
@@ -442,8 +441,7 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
   appendFlat(op.getYieldedValues(), yielded);
   scf::YieldOp::create(b, yielded);
   bindAll(op.getResults(), loop.getResults());
-  llvm::append_range(pendingReads, readsBefore);
-  llvm::append_range(pendingWrites, writesBefore);
+  pending.add(before); // no iteration, perhaps
   return success();
 }
 
@@ -451,8 +449,7 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
   SmallVector<Type> types = flatTypes(op.getResultTypes());
   auto branch = scf::IfOp::create(b, types, scalar(op.getCondition()), /*addThenBlock=*/true,
                                   /*addElseBlock=*/op.elseBlock() != nullptr);
-  auto readsBefore = pendingReads, writesBefore = pendingWrites;
-  SmallVector<Interval> reads, writes;
+  Pending start = pending, either;
   for (auto [from, to] :
        {std::pair(op.thenBlock(), branch.thenBlock()), std::pair(op.elseBlock(), branch.elseBlock())}) {
     if (!from)
@@ -461,8 +458,7 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     if (!to->empty())
       to->back().erase();
     b.setInsertionPointToEnd(to);
-    pendingReads = readsBefore;
-    pendingWrites = writesBefore;
+    pending = start;
     // A branch works out for itself where its thread is: what it shares with the code before it would stay in registers
     // through every loop in between.
     Place before = place;
@@ -474,16 +470,12 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     Regs yielded;
     appendFlat(from->getTerminator()->getOperands(), yielded);
     scf::YieldOp::create(b, yielded);
-    llvm::append_range(reads, pendingReads);
-    llvm::append_range(writes, pendingWrites);
+    either.add(pending);
   }
   bindAll(op.getResults(), branch.getResults());
-  if (!op.elseBlock()) {
-    llvm::append_range(reads, readsBefore);
-    llvm::append_range(writes, writesBefore);
-  }
-  pendingReads = std::move(reads);
-  pendingWrites = std::move(writes);
+  if (!op.elseBlock())
+    either.add(start);
+  pending = std::move(either);
   return success();
 }
 
@@ -494,8 +486,9 @@ LogicalResult Emitter::emitWhile(scf::WhileOp op) {
                     after = flatTypes(op.getResultTypes());
   auto loop = scf::WhileOp::create(b, after, inits);
   SmallVector<Location> beforeLocs(before.size(), b.getLoc()), afterLocs(after.size(), b.getLoc());
-  pendingReads.push_back({0, INT64_MAX});
-  pendingWrites.push_back({0, INT64_MAX});
+  Pending atStart = pending;
+  assumeRepeated(op.getBefore());
+  assumeRepeated(op.getAfter());
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&loop.getBefore(), {}, before, beforeLocs);
   bindAll(op.getBeforeArguments(), loop.getBeforeArguments());
@@ -512,8 +505,8 @@ LogicalResult Emitter::emitWhile(scf::WhileOp op) {
   appendFlat(op.getYieldOp()->getOperands(), yielded);
   scf::YieldOp::create(b, yielded);
   bindAll(op.getResults(), loop.getResults());
-  pendingReads.push_back({0, INT64_MAX});
-  pendingWrites.push_back({0, INT64_MAX});
+  pending.add(atStart);
+  assumeRepeated(op.getBefore());
   return success();
 }
 
@@ -529,6 +522,20 @@ static int64_t sharedLimit(StringRef chip) {
 }
 
 LogicalResult Emitter::run() {
+  // The hardware has 255 registers a thread; far beyond it a program can only spill, and takes ages to compile.
+  constexpr int64_t mostValues = 2048;
+  WalkResult fits = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (hasLayout(result.getType()) && registerCount(result.getType()) > mostValues) {
+        op->emitError() << "a tile of " << cast<RankedTensorType>(result.getType()).getNumElements() << " elements has "
+                        << registerCount(result.getType()) << " values in each thread of " << warps
+                        << " warps, expected at most " << mostValues << "; use a smaller tile or more warps";
+        return WalkResult::interrupt();
+      }
+    return WalkResult::advance();
+  });
+  if (fits.wasInterrupted())
+    return failure();
   b.setInsertionPoint(kernel);
   SmallVector<Type> types;
   for (const AbiArg &item : kernelAbi(kernel))

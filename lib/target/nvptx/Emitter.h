@@ -18,6 +18,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "tile/IR/Tile.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include <map>
 
 namespace treadle::tile {
@@ -121,11 +122,15 @@ private:
   void planRings();
   Slot slotOf(Value shared);
   int64_t scratch(int64_t bytes);
+  /// Scratch for several tiles that are in use at one time.
+  llvm::SmallVector<Slot> scratchTogether(llvm::ArrayRef<int64_t> sizes);
   Value sharedPointer(Value byteOffset, int64_t constant = 0);
   /// Shared address of an element offset that is `thread` xor `reg` (elements), from a slot.
   Value sharedAddress(Value slotOffset, Value thread, uint32_t threadMask, uint32_t reg, unsigned elementBytes);
   void barrier();
   void touchShared(int64_t begin, int64_t end, bool write);
+  /// Threads meet before one reads what another may have written to the view, or writes what another may read.
+  void touchView(Value view, mlir::Operation *store);
   void sharedLoad(Value pointer, unsigned bytes, llvm::SmallVectorImpl<Value> &words);
   void sharedStore(Value pointer, llvm::ArrayRef<Value> words, unsigned bytes, Value predicate);
   mlir::LogicalResult emitConvert(ConvertLayoutOp op);
@@ -193,7 +198,15 @@ private:
   struct Interval {
     int64_t begin, end;
   };
-  llvm::SmallVector<Interval> pendingReads, pendingWrites;
+  /// What threads have accessed since they last met: bytes of shared memory; views read; views written, and by which op.
+  struct Pending {
+    llvm::SmallVector<Interval> reads, writes;
+    llvm::SmallPtrSet<void *, 4> viewsRead;
+    llvm::SmallDenseMap<Value, mlir::Operation *, 4> viewsWritten;
+    void add(const Pending &other);
+  } pending;
+  /// All that the ops in the region may have left pending when it runs again.
+  void assumeRepeated(mlir::Region &region);
 };
 
 } // namespace treadle::tile

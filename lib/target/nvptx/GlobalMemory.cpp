@@ -323,6 +323,7 @@ Regs Emitter::loadTile(Access &access, Type element, Value other) {
 }
 
 LogicalResult Emitter::emitLoad(LoadOp op) {
+  touchView(op.getView(), nullptr);
   Type type = op.getResult().getType();
   SmallVector<Value> indices;
   for (Value index : op.getIndices())
@@ -336,6 +337,7 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult Emitter::emitStore(StoreOp op) {
+  touchView(op.getView(), op);
   SmallVector<Value> indices;
   for (Value index : op.getIndices())
     indices.push_back(scalar(index));
@@ -362,6 +364,7 @@ LogicalResult Emitter::emitStore(StoreOp op) {
 }
 
 LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
+  touchView(op.getView(), nullptr);
   SharedType dest = op.getDest().getType();
   ViewType type = op.getView().getType();
   SmallVector<Value> indices;

@@ -135,17 +135,71 @@ int64_t Emitter::scratch(int64_t bytes) {
   return begin;
 }
 
+SmallVector<Emitter::Slot> Emitter::scratchTogether(ArrayRef<int64_t> sizes) {
+  auto padded = [](int64_t bytes) { return (bytes + 127) / 128 * 128; };
+  int64_t total = 0;
+  for (int64_t size : sizes)
+    total += padded(size);
+  int64_t begin = scratch(total);
+  SmallVector<Slot> result;
+  for (int64_t size : sizes) {
+    result.push_back({i32(begin), begin, begin + size});
+    begin += padded(size);
+  }
+  return result;
+}
+
 void Emitter::barrier() {
-  pendingReads.clear();
-  pendingWrites.clear();
+  pending = Pending();
   NVVM::Barrier0Op::create(b);
 }
 
 void Emitter::touchShared(int64_t begin, int64_t end, bool write) {
   auto meets = [&](const Interval &other) { return begin < other.end && other.begin < end; };
-  if (llvm::any_of(pendingWrites, meets) || (write && llvm::any_of(pendingReads, meets)))
+  if (llvm::any_of(pending.writes, meets) || (write && llvm::any_of(pending.reads, meets)))
     barrier();
-  (write ? pendingWrites : pendingReads).push_back({begin, end});
+  (write ? pending.writes : pending.reads).push_back({begin, end});
+}
+
+void Emitter::touchView(Value view, Operation *store) {
+  auto written = pending.viewsWritten.find(view);
+  bool wasWritten = written != pending.viewsWritten.end();
+  // One op writes an element with the same thread each time, in order.
+  bool conflict = store ? pending.viewsRead.contains(view.getAsOpaquePointer()) || (wasWritten && written->second != store) : wasWritten;
+  if (conflict)
+    barrier();
+  if (store)
+    pending.viewsWritten[view] = store;
+  else
+    pending.viewsRead.insert(view.getAsOpaquePointer());
+}
+
+void Emitter::Pending::add(const Pending &other) {
+  llvm::append_range(reads, other.reads);
+  llvm::append_range(writes, other.writes);
+  viewsRead.insert(other.viewsRead.begin(), other.viewsRead.end());
+  for (auto [view, op] : other.viewsWritten) {
+    auto [it, isNew] = viewsWritten.try_emplace(view, op);
+    if (!isNew && it->second != op)
+      it->second = nullptr; // several
+  }
+}
+
+void Emitter::assumeRepeated(Region &region) {
+  Pending repeated;
+  repeated.reads.push_back({0, INT64_MAX});
+  repeated.writes.push_back({0, INT64_MAX});
+  region.walk([&](Operation *op) {
+    Pending one;
+    if (auto store = dyn_cast<StoreOp>(op))
+      one.viewsWritten[store.getView()] = op;
+    else if (auto load = dyn_cast<LoadOp>(op))
+      one.viewsRead.insert(load.getView().getAsOpaquePointer());
+    else if (auto copy = dyn_cast<AsyncLoadOp>(op))
+      one.viewsRead.insert(copy.getView().getAsOpaquePointer());
+    repeated.add(one);
+  });
+  pending.add(repeated);
 }
 
 Value Emitter::sharedPointer(Value byteOffset, int64_t constant) {

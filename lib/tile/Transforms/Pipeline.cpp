@@ -129,6 +129,13 @@ LogicalResult pipeline(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, int stages
   SetVector<Operation *> slice;
   if (stages < 2 || failed(addressSlice(loop, copies, slice)))
     return failure();
+  // Reads run ahead of writes: not those of memory that the loop writes, which must see the writes before them.
+  WalkResult writes = loop.walk([&](StoreOp store) {
+    bool reads = llvm::any_of(copies, [&](AsyncLoadOp copy) { return copy.getView() == store.getView(); });
+    return reads ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (writes.wasInterrupted())
+    return failure();
   // A ring belongs to one copy.
   for (AsyncLoadOp copy : copies) {
     auto alloc = copy.getDest().getDefiningOp<AllocOp>();

@@ -8,7 +8,8 @@
 // CHECK-NOT: nvvm.shfl
 // CHECK-NOT: nvvm.barrier0
 // CHECK: llvm.return
-func.func @in_registers(%x: !tile.view<8x256xf32> {tile.name = "in_registers_x", tile.dims = [8, 256]})
+func.func @in_registers(%x: !tile.view<8x256xf32> {tile.name = "in_registers_x", tile.dims = [8, 256]},
+    %y: !tile.view<8x256xf32> {tile.name = "in_registers_y", tile.dims = [8, 256]})
     attributes {tile.kernel, tile.num_warps = 4 : i32, tile.num_stages = 1 : i32, tile.grid = affine_map<() -> (1)>} {
   %c0 = arith.constant 0 : index
   %t = tile.load %x[%c0, %c0] along [0, 1] : !tile.view<8x256xf32> -> tensor<8x256xf32>
@@ -17,7 +18,7 @@ func.func @in_registers(%x: !tile.view<8x256xf32> {tile.name = "in_registers_x",
     %c = arith.addf %a, %b : f32
     tile.yield %c : f32
   } : (tensor<8x256xf32>) -> (tensor<8x256xf32>)
-  tile.store %s, %x[%c0, %c0] along [0, 1] : tensor<8x256xf32>, !tile.view<8x256xf32>
+  tile.store %s, %y[%c0, %c0] along [0, 1] : tensor<8x256xf32>, !tile.view<8x256xf32>
   return
 }
 
@@ -28,7 +29,8 @@ func.func @in_registers(%x: !tile.view<8x256xf32> {tile.name = "in_registers_x",
 // CHECK: arith.select
 // CHECK-NOT: nvvm.barrier0
 // CHECK: llvm.return
-func.func @over_lanes(%x: !tile.view<4x32xf32> {tile.name = "over_lanes_x", tile.dims = [4, 32]})
+func.func @over_lanes(%x: !tile.view<4x32xf32> {tile.name = "over_lanes_x", tile.dims = [4, 32]},
+    %y: !tile.view<4x32xf32> {tile.name = "over_lanes_y", tile.dims = [4, 32]})
     attributes {tile.kernel, tile.num_warps = 4 : i32, tile.grid = affine_map<() -> (1)>} {
   %c0 = arith.constant 0 : index
   %t = tile.load %x[%c0, %c0] along [0, 1] : !tile.view<4x32xf32> -> tensor<4x32xf32>
@@ -37,7 +39,7 @@ func.func @over_lanes(%x: !tile.view<4x32xf32> {tile.name = "over_lanes_x", tile
     %c = arith.addf %a, %b : f32
     tile.yield %c : f32
   } : (tensor<4x32xf32>) -> (tensor<4x32xf32>)
-  tile.store %s, %x[%c0, %c0] along [0, 1] : tensor<4x32xf32>, !tile.view<4x32xf32>
+  tile.store %s, %y[%c0, %c0] along [0, 1] : tensor<4x32xf32>, !tile.view<4x32xf32>
   return
 }
 

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 OPT = Path(__file__).resolve().parents[3] / "build" / "bin" / "treadle-opt"
 FOLDER = Path(tempfile.mkdtemp(prefix="treadle-frontend-"))
-LEAVES = ("t", "v", "u.to(td.f32)", "a", "n", "i", "2", "0.5", "B", "td.arange(32)", "v[:, None]", "t.T", "ids[i]")
+LEAVES = (
+    "t", "v", "u.to(td.f32)", "a", "n", "i", "2", "0.5", "B", "td.arange(32)", "v[:, None]", "t.T", "ids[i]",
+    "t[0:32, :]", "v[16:32]",
+)  # fmt: skip
 BINARY = ("+", "-", "*", "/", "//", "%", "<", "==", "&", "@")
 WRAPS = (
     "td.exp({})", "td.abs({})", "td.silu({})", "-({})", "({}).to(td.f32)", "({}).to(td.bf16)", "({}).to(td.i32)",

@@ -1,4 +1,4 @@
-"""The text of the repository's kernels, run with NumPy, against their float64 references."""
+"""The text of kernels, run with NumPy: the repository's against their references, small ones also on the CPU target."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,9 @@ import pytest
 import treadle as td
 from frontend_cases import compile_all, write
 from interpret import Program
-from treadle import testing
+from treadle import compiler, testing
+from treadle.errors import TreadleError
+from treadle.runtime.call import BFloat16
 from treadle.testing import Array, Constants
 
 CASES = [(name, case) for name in testing.kernel_names() for case in testing.load(name).cases.CPU]
@@ -57,20 +59,76 @@ PROGRAMS = {
     "y[0:4] = td.reshape(r, (2, 4)).T.sum(axis=1).to(td.f32)": [4, 6, 8, 10],
     "y[0:2] = v[4:6] * 2.0; y[2:4] = v[:4][2:4]; y[4:8] = v[4:]": [-4, 0, 3, 5, -2, 0, -np.inf, -np.inf],
     "y[0] = v[5:6].sum(axis=0); y[1] = v[0:1].max(); y[2] = (v[0:4] + v[1:2]).sum()": [0, -1, 32],
-    "m = td.reshape(r, (4, 2)).to(td.f32)\ny[0:2] = m[3:4, :].sum(axis=0); y[2:4] = m.T[1:2, 2:4].sum(axis=0)": [6, 7, 5, 7],
+    "m = td.reshape(r.to(td.f32), (4, 2))\ny[0:2] = m[3:4, :].sum(axis=0)": [6, 7],
+    "m = td.reshape(r.to(td.f32), (4, 2))\ny[0:2] = m.T[1:2, 2:4].sum(axis=0)": [5, 7],
     "q = td.reshape(r, (2, 2, 2))[1:2, :, 0:1]\ny[0:2] = td.reshape(q, (2,)).to(td.f32)": [4, 6],
-    "s = 0.0\nfor k in td.static_range(4):\n    s = s * 10.0 + r[2 * k : 2 * k + 2].sum().to(td.f32)\ny[0] = s": [1643],
-    "y[0:8] = td.where(v[2:4][None, :] > 3.0, r[2:4][:, None], 0).sum(axis=0).to(td.f32)[0:1] + v * 0.0": [0.0] * 6 + [np.nan] * 2,
+    "s = 0.0\nfor k in td.static_range(4):\n    s = s * 10.0 + r[2 * k : 2 * k + 2].sum().to(td.f32)\ny[0] = s": [1603],
+    "y[0:2] = td.where(v[2:4][None, :] > 3.0, r[2:4][:, None], 0).sum(axis=0).to(td.f32)": [0, 5],
     "y[0] = td.cdiv(n, 2).to(td.f32); y[1] = min(n, 3, 9).to(td.f32); y[2] = max(n - 7, -9).to(td.f32)": [3, 3, -2],
 }
 
 
+def on_numpy(text: str, name: str, arrays: Mapping[str, Any]) -> None:
+    Program(text).run(arrays)
+
+
+def on_cpu(text: str, name: str, arrays: Mapping[str, Any]) -> None:
+    try:
+        compiler.library()
+    except TreadleError as error:
+        pytest.skip(str(error))
+    arguments = {k: BFloat16(v) if getattr(v, "dtype", None) == "uint16" else v for k, v in arrays.items()}
+    compiler.CpuProgram(text, {"name": name}).launch(**arguments)
+
+
+EVERYWHERE = pytest.mark.parametrize("run", [on_numpy, on_cpu])
+
+
+@EVERYWHERE
 @pytest.mark.parametrize("body", PROGRAMS)
-def test_program(body: str, tmp_path: Any) -> None:
+def test_program(body: str, run: Any, tmp_path: Any) -> None:
     indented = "\n".join("    " + line for line in body.split("\n"))
     text = compile_all(write(tmp_path, SOURCE.format(body=indented)))["f"]
     expected = np.asarray(PROGRAMS[body], np.float32)
     y = np.full(len(expected), np.nan, np.float32)
     x = np.array([-1, 5, 3, 5, -2, 0], np.float32)
-    Program(text).run({"x": x, "y": y, "n": 5})
+    run(text, "f", {"x": x, "y": y, "n": 5})
     np.testing.assert_allclose(y, expected, rtol=1e-6, atol=1e-30)
+
+
+BLOCKS = """\
+import treadle as td
+
+@td.kernel(dtype="f32")
+def blocks(x: td.Tensor[32, 64], h: td.Tensor[32, 64, td.bf16], y: td.Tensor[16, 16], z: td.Tensor[64, 32],
+           w: td.Tensor[16, 64]):
+    (i,) = td.grid(1)
+    t = x[:, :]
+    u = h[:, :]
+    y[:, :] = (t[16:32, 32:64] * 2.0) @ t[0:16, 0:32].T + td.dot(u[16:32, :], u[0:16, :].T)
+    e = td.exp(t).T
+    for k in td.static_range(4):
+        z[16 * k : 16 * k + 16, 0:32] = e[16 * k : 16 * k + 16, :] - e[63:64, :]
+    for _ in range(3):
+        t = td.where(t[15:16, :] > t[0:1, :], t, -t) + td.broadcast_to(t[31:32, 0:1], (32, 64))
+    w[:, :] = t[16:32, :]
+"""
+
+
+@EVERYWHERE
+def test_blocks(run: Any, tmp_path: Any) -> None:
+    """In products, computed, turned, of another block, and of a tile that a loop carries."""
+    text = compile_all(write(tmp_path, BLOCKS))["blocks"]
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((32, 64)).astype(np.float32)
+    h = testing.pack(rng.standard_normal((32, 64)), "bf16")
+    u = testing.unpack(h, "bf16")
+    e, t = np.exp(x).T, x
+    for _ in range(3):
+        t = np.where(t[15:16] > t[:1], t, -t) + t[31:, :1]
+    y = 2 * x[16:, 32:] @ x[:16, :32].T + u[16:] @ u[:16].T
+    expected = {"y": y, "z": e - e[63:], "w": t[16:]}
+    found = {name: np.full(array.shape, np.nan, np.float32) for name, array in expected.items()}
+    run(text, "blocks", {"x": x, "h": h, **found})
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=2e-5, atol=2e-5, err_msg=name)

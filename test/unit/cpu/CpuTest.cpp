@@ -159,6 +159,39 @@ TEST(CpuMemory, WindowsOfEveryPosition) {
           }
 }
 
+TEST(CpuMemory, ConstantsOfAnySizeAsIndices) {
+  for (int64_t index : {INT64_MAX, INT64_MAX - 1, INT64_MAX / 4, INT64_MIN, INT64_MIN + 1, INT64_MIN / 4, int64_t(-64)})
+    for (const char *cpu : Cpus) {
+      std::string text = R"mlir(
+func.func @far(%x: !tile.view<?xf32> {tile.name = "x", tile.dims = ["M"]}, %y: !tile.view<?xf32> {tile.name = "y", tile.dims = ["N"]})
+    attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
+  %c0 = arith.constant 0 : index
+  %far = arith.constant )mlir" +
+                         std::to_string(index) +
+                         R"mlir( : index
+  %other = arith.constant 7.0 : f32
+  %a = tile.load %x[%far] along [0] other(%other : f32) : !tile.view<?xf32> -> tensor<64xf32>
+  %b = tile.load %x[%far] along [] other(%other : f32) : !tile.view<?xf32> -> f32
+  %bs = tile.splat %b : f32 -> tensor<64xf32>
+  %s = arith.addf %a, %bs : tensor<64xf32>
+  tile.store %s, %y[%c0] along [0] : tensor<64xf32>, !tile.view<?xf32>
+  tile.store %a, %x[%far] along [0] : tensor<64xf32>, !tile.view<?xf32>
+  tile.store %b, %x[%far] along [] : f32, !tile.view<?xf32>
+  return
+})mlir";
+      Fenced x(50, index < 0);
+      std::fill_n(x.data(), 50, 1.0f);
+      std::vector<float> y(64);
+      Args args;
+      args << x.data() << int64_t(50) << y.data() << int64_t(64);
+      run(text, args, {1, 1, 1}, cpu);
+      for (float value : y)
+        ASSERT_EQ(value, 14);
+      for (int i = 0; i < 50; ++i)
+        ASSERT_EQ(x.data()[i], 1);
+    }
+}
+
 TEST(CpuMemory, PlainAxesStridesAndScalars) {
   // y[j, i] = x[b, i, h, j]; s = x[b, 1, h, 2] or the given value.
   const char *text = R"mlir(

@@ -69,9 +69,12 @@ func.func @reshape(%x: !tile.view<16x32xf32> {tile.name = "x", tile.dims = [16, 
 // CHECK-LABEL: func.func @block
 // CHECK-SAME: treadle.stack_bytes = 4160
 // CHECK: scf.for %[[I:.*]] = %c0_i64 to %c16_i64
-// CHECK:   %[[FROM:.*]] = arith.addi %[[I]], %c16_i64
-// CHECK:   %[[ROW:.*]] = arith.muli %[[FROM]], %c32_i64
-// CHECK:   llvm.load %{{.*}} -> vector<16xf32>
+// CHECK:   scf.for %[[J:.*]] = %c0_i64 to %c32_i64 step %c16_i64
+// CHECK:     %[[FROM:.*]] = arith.addi %[[I]], %c16_i64
+// CHECK:     %[[ROW:.*]] = arith.muli %[[FROM]], %c32_i64
+// CHECK:     %[[AT:.*]] = arith.addi %[[ROW]], %[[J]]
+// CHECK:     %[[P:.*]] = llvm.getelementptr %{{.*}}[%[[AT]]]
+// CHECK:     llvm.load %[[P]] {{.*}} -> vector<16xf32>
 func.func @block(%x: !tile.view<32x32xf32> {tile.name = "x", tile.dims = [32, 32]}, %y: !tile.view<16x32xf32> {tile.name = "y", tile.dims = [16, 32]})
     attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
   %c0 = arith.constant 0 : index
