@@ -8,6 +8,7 @@
 #include "compiler/Input.h"
 #include "compiler/Manifest.h"
 #include "compiler/Passes.h"
+#include "compiler/VerifyKernels.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
@@ -149,6 +150,12 @@ private:
     module = parseSourceString<ModuleOp>(text, config, options.file);
     if (!module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
+    if (options.from <= Phase::Scheduled && failed(verifyKernels(*module, options.from == Phase::Scheduled)))
+      return false;
+    if (options.from == Phase::Tile)
+      for (auto function : module->getOps<func::FuncOp>())
+        if (!tile::isKernel(function))
+          function.setPrivate(); // to be inlined, then dropped
     if (options.fastMath)
       for (auto kernel : module->getOps<func::FuncOp>())
         if (tile::isKernel(kernel))

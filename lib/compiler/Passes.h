@@ -17,6 +17,10 @@ std::unique_ptr<mlir::Pass> createLowerMathPass();
 /// `treadle-lower-to-llvm`: arith, math, vector, cf and func to the LLVM dialect, in one conversion.
 std::unique_ptr<mlir::Pass> createLowerToLLVMPass();
 
+/// `treadle-verify-kernels`: `verifyKernels` of a program at phase `tile`, for tests; the compiler calls it after
+/// parsing.
+std::unique_ptr<mlir::Pass> createVerifyKernelsPass();
+
 /// Every pass that a phase names, and those that tests name. Once per process is enough.
 void registerPasses();
 

@@ -30,6 +30,7 @@ void treadle::compiler::registerPasses() {
   tile::registerTilePasses();
   registerPass([] { return createLowerMathPass(); });
   registerPass([] { return createLowerToLLVMPass(); });
+  registerPass([] { return createVerifyKernelsPass(); });
   registerPass([] { return createInlinerPass(); });
   registerPass([] { return createSymbolDCEPass(); });
   registerPass([] { return createCanonicalizerPass(); });

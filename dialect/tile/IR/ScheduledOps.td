@@ -9,6 +9,7 @@ def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
   let arguments = (ins AnyRankedTensor:$operand);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$operand attr-dict `:` type($operand) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Tile_AllocOp : Tile_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
@@ -22,6 +23,7 @@ def Tile_SlotOp : Tile_Op<"slot", [Pure]> {
   let arguments = (ins Tile_SharedType:$ring, Index:$index);
   let results = (outs Tile_SharedType:$result);
   let assemblyFormat = "$ring `[` $index `]` attr-dict `:` qualified(type($ring)) `->` qualified(type($result))";
+  let hasVerifier = 1;
 }
 
 def Tile_SharedTransposeOp : Tile_Op<"shared_transpose", [Pure]> {
@@ -29,6 +31,7 @@ def Tile_SharedTransposeOp : Tile_Op<"shared_transpose", [Pure]> {
   let arguments = (ins Tile_SharedType:$source, DenseI32ArrayAttr:$perm);
   let results = (outs Tile_SharedType:$result);
   let assemblyFormat = "$source `,` $perm attr-dict `:` qualified(type($source)) `->` qualified(type($result))";
+  let hasVerifier = 1;
 }
 
 def Tile_AsyncLoadOp : Tile_Op<"async_load", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
@@ -38,6 +41,7 @@ def Tile_AsyncLoadOp : Tile_Op<"async_load", [MemoryEffects<[MemRead, MemWrite]>
   let assemblyFormat = [{
     $view `[` $indices `]` `along` $along `into` $dest (`if` $predicate^)? attr-dict `:` qualified(type($view)) `->` qualified(type($dest))
   }];
+  let hasVerifier = 1;
 }
 
 def Tile_CommitOp : Tile_Op<"async_commit", [MemoryEffects<[MemWrite]>]> {
@@ -56,12 +60,14 @@ def Tile_LocalLoadOp : Tile_Op<"local_load", [MemoryEffects<[MemRead]>]> {
   let arguments = (ins Tile_SharedType:$source);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Tile_LocalStoreOp : Tile_Op<"local_store", [MemoryEffects<[MemWrite]>]> {
   let summary = "write a whole tile from registers into shared memory";
   let arguments = (ins AnyRankedTensor:$value, Tile_SharedType:$dest);
   let assemblyFormat = "$value `,` $dest attr-dict `:` type($value) `,` qualified(type($dest))";
+  let hasVerifier = 1;
 }
 
 def Tile_BarrierOp : Tile_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {

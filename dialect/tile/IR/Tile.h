@@ -8,6 +8,7 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -26,6 +27,9 @@ class FuncOp;
 }
 
 namespace treadle::tile {
+
+/// A type that is a tensor must be a tile: static power-of-two axes and at most 2^20 elements. The error is the op's.
+llvm::LogicalResult verifyTile(mlir::Operation *op, mlir::Type type);
 
 /// The layout of a scheduled tensor or shared tile.
 Layout layoutOf(mlir::RankedTensorType type);

@@ -4,6 +4,7 @@
 include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Tile_Dialect : Dialect {
   let name = "tile";
@@ -22,7 +23,7 @@ def Tile_Dialect : Dialect {
 
 //===-- attributes ---------------------------------------------------------===//
 
-def Tile_LayoutAttr : AttrDef<Tile_Dialect, "Layout"> {
+def Tile_LayoutAttr : AttrDef<Tile_Dialect, "Layout", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let mnemonic = "layout";
   let summary = "which thread, or which shared-memory offset, holds which element";
   let description = [{
@@ -82,6 +83,7 @@ def Tile_SharedType : TypeDef<Tile_Dialect, "Shared"> {
   let parameters = (ins "int64_t":$slots, ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType,
                         "LayoutAttr":$layout);
   let assemblyFormat = "`<` $slots `x` `[` $shape `]` `,` $elementType `,` $layout `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     int64_t getSlotBytes() const;
   }];

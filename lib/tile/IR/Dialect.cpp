@@ -103,6 +103,24 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+static Layout::Bases toBases(ArrayRef<int32_t> list) { return Layout::Bases(list.begin(), list.end()); }
+
+static Layout toLayout(ArrayRef<int64_t> shape, LayoutAttr attr) {
+  return Layout(shape.vec(), toBases(attr.getReg()), toBases(attr.getLane()), toBases(attr.getWarp()),
+                toBases(attr.getOffset()));
+}
+
+LogicalResult LayoutAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                         function_ref<InFlightDiagnostic()> error) const {
+  std::string why;
+  Layout layout = toLayout(shape, *this);
+  if (!treadle::verify(layout, &why))
+    return error() << "the layout does not fit a tile of shape [" << shape << "]: " << why;
+  if (!layout.isDistributed())
+    return error() << "a tensor's layout has reg, lane and warp, found " << *this;
+  return success();
+}
+
 //===-- view type ----------------------------------------------------------===//
 
 static SmallVector<int64_t> defaultStrides(size_t rank) {
@@ -182,10 +200,15 @@ void ViewType::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+/// What memory holds.
+static bool isStored(Type element) {
+  return element.isF32() || element.isF16() || element.isBF16() || element.isSignlessInteger(8) ||
+         element.isSignlessInteger(16) || element.isSignlessInteger(32) || element.isSignlessInteger(64);
+}
+
 LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> error, ArrayRef<int64_t> shape, Type element,
                                ArrayRef<int64_t> strides, int64_t align, int64_t maxBytes) {
-  if (!element.isF32() && !element.isF16() && !element.isBF16() && !element.isSignlessInteger(8) &&
-      !element.isSignlessInteger(16) && !element.isSignlessInteger(32) && !element.isSignlessInteger(64))
+  if (!isStored(element))
     return error() << "a view's element must be f32, f16, bf16, i64, i32, i16 or i8, found " << element;
   if (shape.size() > 8)
     return error() << "a view has at most 8 axes, found " << shape.size();
@@ -202,13 +225,29 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> error, ArrayRe
   return success();
 }
 
+//===-- shared type --------------------------------------------------------===//
+
+LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> error, int64_t slots, ArrayRef<int64_t> shape,
+                                 Type element, LayoutAttr layout) {
+  if (slots < 1 || slots > 64)
+    return error() << "a ring has 1 to 64 slots, found " << slots;
+  if (!isStored(element))
+    return error() << "a shared tile's element must be f32, f16, bf16, i64, i32, i16 or i8, found " << element;
+  std::string why;
+  Layout shared = toLayout(shape, layout);
+  if (!treadle::verify(shared, &why))
+    return error() << "the layout does not fit a tile of shape [" << shape << "]: " << why;
+  if (!shared.isShared())
+    return error() << "a shared tile's layout has offset alone, found " << layout;
+  return success();
+}
+
 int64_t SharedType::getSlotBytes() const {
   return ShapedType::getNumElements(getShape()) * (getElementType().getIntOrFloatBitWidth() / 8);
 }
 
 //===-- layouts of types ---------------------------------------------------===//
 
-static Layout::Bases toBases(ArrayRef<int32_t> list) { return Layout::Bases(list.begin(), list.end()); }
 static SmallVector<int32_t> fromBases(const Layout &layout, In in) {
   return SmallVector<int32_t>(layout.bases(in).begin(), layout.bases(in).end());
 }
@@ -218,14 +257,9 @@ bool tile::hasLayout(Type type) {
   return tensor && isa_and_nonnull<LayoutAttr>(tensor.getEncoding());
 }
 
-Layout tile::layoutOf(RankedTensorType type) {
-  auto attr = cast<LayoutAttr>(type.getEncoding());
-  return Layout(type.getShape().vec(), toBases(attr.getReg()), toBases(attr.getLane()), toBases(attr.getWarp()));
-}
+Layout tile::layoutOf(RankedTensorType type) { return toLayout(type.getShape(), cast<LayoutAttr>(type.getEncoding())); }
 
-Layout tile::layoutOf(SharedType type) {
-  return Layout::shared(type.getShape().vec(), toBases(type.getLayout().getOffset()));
-}
+Layout tile::layoutOf(SharedType type) { return toLayout(type.getShape(), type.getLayout()); }
 
 LayoutAttr tile::toAttr(MLIRContext *context, const Layout &layout) {
   return LayoutAttr::get(context, fromBases(layout, In::Register), fromBases(layout, In::Lane),

@@ -12,8 +12,7 @@ using namespace treadle::tile;
 #define GET_OP_CLASSES
 #include "tile/IR/TileOps.cpp.inc"
 
-/// Tiles are static, with power-of-two axes and at most 2^20 elements.
-static LogicalResult verifyTile(Operation *op, Type type) {
+LogicalResult tile::verifyTile(Operation *op, Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
     return success();
@@ -144,17 +143,22 @@ OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
-LogicalResult TransposeOp::verify() {
-  auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
-  SmallVector<bool> seen(from.getRank(), false);
-  bool valid = int64_t(getPerm().size()) == from.getRank() && to.getRank() == from.getRank();
-  for (auto [i, p] : llvm::enumerate(getPerm())) {
-    valid = valid && p >= 0 && p < from.getRank() && !seen[p] && to.getDimSize(i) == from.getDimSize(p);
-    if (!valid)
-      break;
+/// Whether `perm` is a permutation of the axes that takes one shape to the other.
+static bool permutes(ArrayRef<int32_t> perm, ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
+  if (perm.size() != from.size() || to.size() != from.size())
+    return false;
+  SmallVector<bool> seen(from.size(), false);
+  for (auto [size, p] : llvm::zip(to, perm)) {
+    if (p < 0 || size_t(p) >= from.size() || seen[p] || size != from[p])
+      return false;
     seen[p] = true;
   }
-  if (!valid)
+  return true;
+}
+
+LogicalResult TransposeOp::verify() {
+  auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (!permutes(getPerm(), from.getShape(), to.getShape()))
     return emitOpError() << "permutation [" << getPerm() << "] does not take " << from << " to " << to;
   return sameElements(*this, from, to);
 }
@@ -352,3 +356,55 @@ LogicalResult ScanOp::verify() {
                          << getResultTypes() << ")";
   return success();
 }
+
+//===-- ops of the scheduled stage -----------------------------------------===//
+
+LogicalResult ConvertLayoutOp::verify() {
+  auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (from.getShape() != to.getShape())
+    return emitOpError() << "changes the shape from [" << from.getShape() << "] to [" << to.getShape() << "]";
+  return sameElements(*this, from, to);
+}
+
+static LogicalResult verifyOneSlot(Operation *op, SharedType type) {
+  if (type.getSlots() != 1)
+    return op->emitOpError() << "expected one slot of a ring, found " << type;
+  return success();
+}
+
+LogicalResult SlotOp::verify() {
+  SharedType ring = getRing().getType();
+  auto expected = SharedType::get(getContext(), 1, ring.getShape(), ring.getElementType(), ring.getLayout());
+  if (getResult().getType() != expected)
+    return emitOpError() << "expected a result of type " << expected << ", found " << getResult().getType();
+  return success();
+}
+
+LogicalResult SharedTransposeOp::verify() {
+  SharedType from = getSource().getType(), to = getResult().getType();
+  if (!permutes(getPerm(), from.getShape(), to.getShape()) || from.getSlots() != to.getSlots() ||
+      from.getElementType() != to.getElementType())
+    return emitOpError() << "permutation [" << getPerm() << "] does not take " << from << " to " << to;
+  return success();
+}
+
+LogicalResult AsyncLoadOp::verify() {
+  SharedType dest = getDest().getType();
+  if (getAlong().size() != 2)
+    return emitOpError() << "expected 'along' to list 2 axes, found " << getAlong().size();
+  if (failed(verifyOneSlot(*this, dest)))
+    return failure();
+  return verifyAccess(*this, getView().getType(), getIndices().size(), getAlong(),
+                      RankedTensorType::get(dest.getShape(), dest.getElementType()));
+}
+
+/// A tile in registers and its place in shared memory.
+static LogicalResult verifyLocal(Operation *op, Type type, SharedType shared) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (tensor.getShape() != shared.getShape() || tensor.getElementType() != shared.getElementType())
+    return op->emitOpError() << "expected one shape and one element type, found " << type << " and " << shared;
+  return verifyOneSlot(op, shared);
+}
+
+LogicalResult LocalLoadOp::verify() { return verifyLocal(*this, getResult().getType(), getSource().getType()); }
+LogicalResult LocalStoreOp::verify() { return verifyLocal(*this, getValue().getType(), getDest().getType()); }
