@@ -16,6 +16,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 #include "target/cpu/Jit.h"
 #include "tile/IR/Tile.h"
 #include "llvm/Support/FileSystem.h"
@@ -150,7 +151,7 @@ private:
     module = parseSourceString<ModuleOp>(text, config, options.file);
     if (!module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
-    if (options.from <= Phase::Scheduled && failed(verifyKernels(*module, options.from == Phase::Scheduled)))
+    if (options.from <= Phase::Scheduled && failed(verifyKernels(*module, options.from)))
       return false;
     if (options.from == Phase::Tile)
       for (auto function : module->getOps<func::FuncOp>())
@@ -192,6 +193,10 @@ private:
       return error("the program has no kernel");
     if (manifest.getArray("launches")->size() != 1)
       return error("the CPU runs programs of one kernel, found " + Twine(manifest.getArray("launches")->size()));
+    PassManager passes(entry.context.get(), ModuleOp::getOperationName());
+    passes.addPass(createInlinerPass({}, /*defaultPipelineBuilder=*/[](OpPassManager &) {}));
+    if (failed(passes.run(*module)))
+      return hasError(result.messages) ? false : error("inlining failed");
     llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(*module);
     if (!compiled)
       return error(llvm::toString(compiled.takeError()));

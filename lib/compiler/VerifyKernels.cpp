@@ -40,7 +40,7 @@ static bool isKnownOp(Operation *op) {
 namespace {
 class Verifier {
 public:
-  Verifier(ModuleOp module, bool scheduled) : module(module), scheduled(scheduled) {}
+  Verifier(ModuleOp module, Phase phase) : module(module), phase(phase), scheduled(phase == Phase::Scheduled) {}
 
   LogicalResult run() {
     for (Operation &op : *module.getBody()) {
@@ -101,6 +101,8 @@ private:
   }
 
   LogicalResult verifyCall(func::CallOp call) {
+    if (phase != Phase::Tile)
+      return call.emitError() << "calls are inlined at phase 'tile', found a call of '" << call.getCallee() << "'";
     auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee()); // exists: the parser looked
     if (isKernel(callee))
       return call.emitError() << "a kernel cannot be called, found a call of '" << call.getCallee() << "'";
@@ -141,6 +143,7 @@ private:
 
   enum State { Active, Done };
   ModuleOp module;
+  Phase phase;
   bool scheduled;
   int64_t warps = 0; ///< of the kernel being verified
   DenseMap<Operation *, State> states;
@@ -151,12 +154,12 @@ struct VerifyKernelsPass : PassWrapper<VerifyKernelsPass, OperationPass<ModuleOp
   StringRef getArgument() const final { return "treadle-verify-kernels"; }
   StringRef getDescription() const final { return "check what the phases after `tile` rely on"; }
   void runOnOperation() final {
-    if (failed(verifyKernels(getOperation(), /*scheduled=*/false)))
+    if (failed(verifyKernels(getOperation(), Phase::Tile)))
       signalPassFailure();
   }
 };
 } // namespace
 
-LogicalResult compiler::verifyKernels(ModuleOp module, bool scheduled) { return Verifier(module, scheduled).run(); }
+LogicalResult compiler::verifyKernels(ModuleOp module, Phase phase) { return Verifier(module, phase).run(); }
 
 std::unique_ptr<Pass> compiler::createVerifyKernelsPass() { return std::make_unique<VerifyKernelsPass>(); }

@@ -1,6 +1,7 @@
 """Damaged programs through the compiler library, in process: always a result with diagnostics, never a crash.
 
-The programs are the test inputs of test/lit and the shipped kernels, each damaged by one to three deterministic mutations.
+The programs are the test inputs of test/lit and the shipped kernels, each damaged by one to three
+deterministic mutations.
 Every batch runs in a process of its own, whose exit code tells of what a result cannot.
 """
 
@@ -213,12 +214,14 @@ def odd_bytes(rng: random.Random, text: str) -> str:
 
 MUTATIONS: tuple[Mutation, ...] = (
     delete_token, duplicate_token, swap_tokens, change_type, change_size, change_number, change_size_everywhere,
-    change_type_everywhere, change_op, change_operand, delete_line, duplicate_line, swap_lines, truncate, delete_attribute,
+    change_type_everywhere, change_op, change_operand,
+    delete_line, duplicate_line, swap_lines, truncate, delete_attribute,
     nesting_bomb, odd_bytes,
 )  # fmt: skip
 
 
-# Damage that the parser and the verifiers may let through: other sizes, types, ops and schedules, all of them plausible.
+# Damage that the parser and the verifiers may let through: other sizes, types, ops and schedules, all of them
+# plausible.
 POWERS = ("1", "2", "4", "8", "16", "32", "64", "128", "256", "512")
 ELEMENTS = ("f32", "bf16", "f16", "i32", "i64", "i16", "i8")
 ALIKE = (
@@ -339,7 +342,7 @@ PLAUSIBLE: tuple[Mutation, ...] = (
 
 
 def mutants(batch: int) -> Iterator[tuple[str, str]]:
-    """Target and text, the same in every run as long as the programs are. Every other batch has plausible damage only."""
+    """Target and text, the same in every run as long as the programs are. Every other batch has plausible damage."""
     rng = random.Random(SEED + batch)
     mutations, sources = MUTATIONS, programs()
     if batch % 2:

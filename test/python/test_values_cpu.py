@@ -891,7 +891,6 @@ def test_division_is_exact() -> None:
     same(y, [x / z, x / np.float32(3), 1 / z])
 
 
-@pytest.mark.xfail(strict=True, reason="taken for non-negative, so divided as unsigned, though the product wraps")
 @pytest.mark.parametrize("op", ["//", "%"])
 def test_division_after_wrapping(op: str) -> None:
     y = blank(8, dtype=np.int32)
@@ -900,7 +899,6 @@ def test_division_after_wrapping(op: str) -> None:
     same(y, INTEGER_OPS[op](r, 1000))
 
 
-@pytest.mark.xfail(strict=True, reason="|-128| is taken for non-negative")
 def test_division_after_abs() -> None:
     x, y = np.array([-128, 5], np.int8), blank(2, dtype=np.int8)
     run("y[0:2] = td.abs(x[0:2]) // 3", x=x, y=y)

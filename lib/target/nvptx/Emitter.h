@@ -198,7 +198,8 @@ private:
   struct Interval {
     int64_t begin, end;
   };
-  /// What threads have accessed since they last met: bytes of shared memory; views read; views written, and by which op.
+  /// What threads have accessed since they last met: bytes of shared memory; views read; views written, and by which
+  /// op.
   struct Pending {
     llvm::SmallVector<Interval> reads, writes;
     llvm::SmallPtrSet<void *, 4> viewsRead;

@@ -165,7 +165,9 @@ void Emitter::touchView(Value view, Operation *store) {
   auto written = pending.viewsWritten.find(view);
   bool wasWritten = written != pending.viewsWritten.end();
   // One op writes an element with the same thread each time, in order.
-  bool conflict = store ? pending.viewsRead.contains(view.getAsOpaquePointer()) || (wasWritten && written->second != store) : wasWritten;
+  bool conflict =
+      store ? pending.viewsRead.contains(view.getAsOpaquePointer()) || (wasWritten && written->second != store)
+            : wasWritten;
   if (conflict)
     barrier();
   if (store)

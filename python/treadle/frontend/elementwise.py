@@ -30,7 +30,8 @@ _INDEX = {
 }
 _COMPARE_FLOAT = {"==": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
 _COMPARE_INT = {"==": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge"}
-_KEEPS_NONNEG = {"+", "*", "//", "%", "&", "|", ">>"}
+# Not + and *: they wrap.
+_KEEPS_NONNEG = {"//", "%", "&", "|", ">>"}
 _MAX_POWER = 16
 
 

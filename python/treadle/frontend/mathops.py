@@ -54,7 +54,7 @@ def absolute(b: Builder, x: object) -> object:
     if v.dtype is dtypes.i1:
         raise b.error("td.abs is not defined for i1", "convert with .to(td.i32) first")
     op = "absf" if v.dtype.is_float else "absi"
-    return b.emit(f"math.{op} {v.name} : {v.type}", v.dtype, v.dims, v.dtype.is_int)
+    return b.emit(f"math.{op} {v.name} : {v.type}", v.dtype, v.dims)  # the least integer stays negative
 
 
 def sigmoid(b: Builder, x: object) -> object:

@@ -164,7 +164,7 @@ class _Parser:
                 raise self.error(
                     node,
                     f"tensor {name} has an unknown item {item!r}",
-                    "axes are names or positive integers, then a dtype, td.Align, td.MaxBytes, td.strided or td.Strides",
+                    "axes are names or positive integers, then a dtype, td.Align, td.MaxBytes or td.Strides",
                 )
         if not axes:
             raise self.error(node, f"tensor {name} has no axes", 'name them, as in td.Tensor["M", "N"]')

@@ -26,7 +26,7 @@ def f(x: int):
 @td.kernel
 def f(x: td.Tensor["M", 3.5]):
       ^^^^^^^^^^^^^^^^^^^^^^ tensor x has an unknown item 3.5
-      help: axes are names or positive integers, then a dtype, td.Align, td.MaxBytes, td.strided or td.Strides
+      help: axes are names or positive integers, then a dtype, td.Align, td.MaxBytes or td.Strides
     (i,) = td.grid(1)
 """,
     "strides of another rank": """
