@@ -82,6 +82,14 @@ LogicalResult StoreOp::verify() {
   return verifyAccess(*this, getView().getType(), getIndices().size(), getAlong(), getValue().getType());
 }
 
+/// A constant tile with one value everywhere has it under any shape.
+static OpFoldResult foldSplat(Attribute operand, Type result) {
+  auto type = cast<RankedTensorType>(result);
+  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(operand); splat && !type.getEncoding())
+    return splat.resizeSplat(type);
+  return {};
+}
+
 //===-- shape ops ----------------------------------------------------------===//
 
 LogicalResult IotaOp::verify() {
@@ -137,10 +145,7 @@ LogicalResult BroadcastOp::verify() {
 OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
   if (getOperand().getType() == getResult().getType())
     return getOperand();
-  auto type = cast<RankedTensorType>(getResult().getType());
-  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getOperand()); splat && !type.getEncoding())
-    return splat.resizeSplat(type);
-  return {};
+  return foldSplat(adaptor.getOperand(), getResult().getType());
 }
 
 /// Whether `perm` is a permutation of the axes that takes one shape to the other.
@@ -163,12 +168,7 @@ LogicalResult TransposeOp::verify() {
   return sameElements(*this, from, to);
 }
 
-OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
-  auto type = cast<RankedTensorType>(getResult().getType());
-  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getOperand()); splat && !type.getEncoding())
-    return splat.resizeSplat(type);
-  return {};
-}
+OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) { return foldSplat(adaptor.getOperand(), getResult().getType()); }
 
 LogicalResult ReshapeOp::verify() {
   auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
@@ -180,12 +180,7 @@ LogicalResult ReshapeOp::verify() {
   return success();
 }
 
-OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
-  auto type = cast<RankedTensorType>(getResult().getType());
-  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getOperand()); splat && !type.getEncoding())
-    return splat.resizeSplat(type);
-  return {};
-}
+OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) { return foldSplat(adaptor.getOperand(), getResult().getType()); }
 
 LogicalResult ExtractOp::verify() {
   auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
@@ -209,10 +204,7 @@ LogicalResult ExtractOp::verify() {
 OpFoldResult ExtractOp::fold(FoldAdaptor adaptor) {
   if (getOperand().getType() == getResult().getType())
     return getOperand();
-  auto type = cast<RankedTensorType>(getResult().getType());
-  if (auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getOperand()); splat && !type.getEncoding())
-    return splat.resizeSplat(type);
-  return {};
+  return foldSplat(adaptor.getOperand(), getResult().getType());
 }
 
 //===-- dot ----------------------------------------------------------------===//
