@@ -2,8 +2,8 @@
 
     python3 tools/make_venv.py .venv
 
-Run by the Makefile with the system's Python. Nothing is compiled: `treadlec` and `treadle-run` in the environment run
-the sources, which find the libraries in `build/lib`.
+Run by the Makefile with the system's Python. Nothing is compiled: the tools in the environment run the sources, which
+find the libraries in `build/lib`.
 """
 
 import importlib
@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = {"treadlec": "treadle.cli.treadlec", "treadle-run": "treadle.cli.treadle_run"}
+COMMANDS = {
+    "treadlec": "treadle.cli.treadlec",
+    "treadle-run": "treadle.cli.treadle_run",
+    "treadle-sim": "treadle.cli.treadle_sim",
+}
 
 
 def pyproject() -> dict[str, Any]:

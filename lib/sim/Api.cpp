@@ -76,6 +76,14 @@ char *copyText(const std::string &text) {
   return copy;
 }
 
+// The instructions that the library is compiled for.
+void requireCpu() {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+    misuse("a CPU with AVX2, FMA and BMI2", "one without");
+#endif
+}
+
 // ---- Descriptions ----
 
 nlohmann::ordered_json describe(const ptx::Entry &entry, const Program &program) {
@@ -153,6 +161,7 @@ int treadle_sim_open(const char *ptx, size_t size, const char *name, treadle_sim
     require(ptx, "PTX text");
     require(name, "a name");
     require(module, "a place for the module");
+    requireCpu();
     auto handle = std::make_unique<treadle_sim_module>();
     handle->module = ptx::parse({ptx, size}, name);
     for (const ptx::Entry &entry : handle->module.entries)

@@ -1,6 +1,6 @@
 // atom and red: each lane in turn reads, combines and writes.
-#include "ArithFloat.h"
 #include "MemoryOps.h"
+#include "arith/ArithFloat.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Instructions with which the lanes of a warp exchange registers.
 #include "Collective.h"
 
-#include "Arithmetic.h"
+#include "arith/Arithmetic.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // mma: matrix products of a warp. Products are exact, sums are carried in double, and rounding comes once, at the end.
 #include "Collective.h"
 
-#include "Arithmetic.h"
+#include "arith/Arithmetic.h"
 
 #include <algorithm>
 #include <array>

@@ -13,9 +13,10 @@
 """
 
 from treadle.compiler import CompiledKernel, compile
-from treadle.errors import CompileError, InternalError, KernelError, LaunchError, TreadleError
+from treadle.errors import CompileError, InternalError, KernelError, LaunchError, SimulationError, TreadleError
 from treadle.language import *  # noqa: F403
 from treadle.language import __all__ as _language
+from treadle.runtime.call import run
 
 __all__ = [
     "CompileError",
@@ -23,7 +24,9 @@ __all__ = [
     "InternalError",
     "KernelError",
     "LaunchError",
+    "SimulationError",
     "TreadleError",
     "compile",
+    "run",
     *_language,
 ]

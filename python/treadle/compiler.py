@@ -156,14 +156,7 @@ def write_files(folder: Path, files: Mapping[str, bytes], last: str | None = Non
 @functools.cache
 def library() -> ctypes.CDLL:
     """The loaded compiler library."""
-    folders = _rt.library_folders()
-    path = next((folder / LIBRARY for folder in folders if (folder / LIBRARY).is_file()), None)
-    if path is None:
-        raise TreadleError(f"{LIBRARY}: expected it in {' or '.join(map(str, folders))}, found none")
-    try:
-        lib = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise TreadleError(f"{path}: expected a library that loads, found: {error}") from None
+    lib = _rt.load(LIBRARY)
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "version": (c_char_p, []),
         "build_id": (c_char_p, []),

@@ -6,6 +6,10 @@ import linecache
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from treadle.runtime.report import Finding, Report
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,23 @@ class LaunchError(TreadleError):
 
 class CompileError(TreadleError):
     """The compiler could not build a valid program; the message carries its diagnostics."""
+
+
+class SimulationError(TreadleError):
+    """What a kernel was found to do wrong while it was simulated: `str()` shows each finding at its place."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"{len(report.findings)} findings")
+        self.report = report
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, launch by launch in the order of the program."""
+        return self.report.findings
+
+    def __str__(self) -> str:
+        more = ["note: more was found than is shown"] if self.report.findings_cut else []
+        return "\n".join([*map(str, self.findings), *more])
 
 
 class InternalError(TreadleError):

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from treadle.errors import KernelError, TreadleError
+from treadle.errors import KernelError, SimulationError, TreadleError
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -25,7 +25,7 @@ def guarded(tool: str, body: Callable[[], int]) -> int:
     except UsageError as error:
         print(f"{tool}: error: {error}", file=sys.stderr)
         return USAGE
-    except KernelError as error:
+    except (KernelError, SimulationError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except TreadleError as error:

@@ -2,10 +2,14 @@
 
     treadle-run out --on=cpu --arg x=x.npy --arg w=w.npy --arg eps=1e-6 -o y=y.npy
     treadle-run out --on=gpu --arg x=x.npy --arg y=zeros:128,1024 -o y=y.npy
+    treadle-run out --on=sim --arg x=x.npy --arg w=w.npy -o y=y.npy --counts
 
 An argument is a number, an .npy file, or zeros:SIZES. bf16 arrays are uint16 of their bits, or ml_dtypes.bfloat16. A
 tensor that is not given but has -o is made as large as the other tensors' dimensions say, filled with NaN (integers:
 the largest). -o also takes tensors that are given, and writes what the kernel left in them.
+
+On sim the PTX runs on the CPU and every access is checked. Whatever the kernel does wrong is printed with its source
+line, and no file of -o is written.
 
 Exit status: 0 when all went well, 1 when the launch is refused or fails, 2 for a wrong command line.
 """
@@ -14,16 +18,15 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import io
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from treadle.cli import arrays, simulation
 from treadle.cli.common import OK, UsageError, guarded
-from treadle.compiler import CpuProgram, write_files
+from treadle.compiler import CpuProgram
 from treadle.errors import LaunchError, TreadleError
 from treadle.runtime import _rt
 from treadle.runtime.bundle import Bundle, Param
@@ -41,39 +44,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="treadle-run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("bundle", type=Path, help="the bundle's folder, or its manifest")
-    parser.add_argument("--on", choices=("cpu", "gpu"), default="gpu", help="default: %(default)s")
+    parser.add_argument("--on", choices=("cpu", "gpu", "sim"), default="gpu", help="default: %(default)s")
     parser.add_argument("--device", type=int, default=0, help="the GPU's number")
     parser.add_argument("--arg", dest="args", metavar="NAME=VALUE", action="append", default=[])
     parser.add_argument("-o", dest="outputs", metavar="NAME=FILE", action="append", default=[])
+    simulation.add_flags(parser)
     options = parser.parse_args(arguments)
-    return guarded("treadle-run", lambda: _run(options))
+    return guarded("treadle-run", lambda: _run(options, parser))
 
 
-def _run(options: argparse.Namespace) -> int:
-    import numpy as np
-
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.on != "sim":
+        simulation.refuse_flags(options, parser)
     if not options.bundle.exists():
         raise UsageError(f"{options.bundle}: no such bundle")
     bundle = Bundle(options.bundle)
     params = {param.name: param for param in bundle.params}
     given = _pairs("--arg", options.args, params)
     outputs = _pairs("-o", options.outputs, params)
-    arrays = {n: _array(params[n], text) for n, text in given.items() if params[n].is_tensor}
+    tensors = {n: _array(params[n], text) for n, text in given.items() if params[n].is_tensor}
     scalars = {n: _number(params[n], text) for n, text in given.items() if not params[n].is_tensor}
     for name in outputs:
         if not params[name].is_tensor:
             raise UsageError(f"-o {name}: expected a tensor, found a scalar")
-        if name not in arrays:
-            arrays[name] = _blank(params[name], _sizes(params, arrays))
+        if name not in tensors:
+            tensors[name] = _blank(params[name], _sizes(params, tensors))
+    if options.on == "sim":
+        tensors = {name: arrays.aligned(array) for name, array in tensors.items()}
+    values: dict[str, Any] = {name: _tensor(array) for name, array in tensors.items()} | scalars
     if options.on == "cpu":
-        values: dict[str, Any] = {name: _tensor(array) for name, array in arrays.items()} | scalars
-        CpuProgram(_program_text(options.bundle)).launch(**values)
+        CpuProgram(_program_text(bundle)).launch(**values)
+    elif options.on == "sim":
+        simulation.finish(simulation.simulator(options).run(bundle, **values), options)
     else:
-        _launch_on_gpu(bundle, options.device, arrays, scalars)
+        _launch_on_gpu(bundle, options.device, tensors, scalars)
     for name, path in outputs.items():
-        data = io.BytesIO()
-        np.save(data, arrays[name])
-        write_files(Path(path).parent, {Path(path).name: data.getvalue()})
+        arrays.save(path, tensors[name])
     return OK
 
 
@@ -99,28 +105,19 @@ def _number(param: Param, text: str) -> int | float:
 def _array(param: Param, text: str) -> np.ndarray[Any, Any]:
     import numpy as np
 
+    flag = f"--arg {param.name}={text}"
     if text.startswith("zeros:"):
-        try:
-            return np.zeros([int(size) for size in text[6:].split(",")], _STORAGE[param.dtype])
-        except ValueError:
-            raise UsageError(f"--arg {param.name}={text}: expected sizes, as in zeros:128,64") from None
-    try:
-        array = np.load(text, allow_pickle=False)
-    except FileNotFoundError:
-        raise UsageError(f"--arg {param.name}={text}: no such file") from None
-    except (ValueError, EOFError) as error:
-        raise TreadleError(f"{text}: expected an .npy file, found one that says: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise TreadleError(f"{text}: expected an .npy file, found an archive")
+        return np.zeros(arrays.sizes(flag, text[6:], "zeros:128,64"), _STORAGE[param.dtype])
+    array = arrays.load(flag, text)
     if param.dtype == "bf16" and array.dtype.itemsize == 2 and array.dtype.kind == "V":
         array = array.view(np.uint16)  # ml_dtypes' bfloat16, loaded without it
     return array
 
 
-def _sizes(params: Mapping[str, Param], arrays: Mapping[str, Any]) -> dict[str, int]:
+def _sizes(params: Mapping[str, Param], tensors: Mapping[str, Any]) -> dict[str, int]:
     """The dimensions that the given arrays bind."""
     sizes: dict[str, int] = {}
-    for name, array in arrays.items():
+    for name, array in tensors.items():
         if array.ndim == len(params[name].shape):
             sizes.update(
                 (axis, size)
@@ -149,14 +146,12 @@ def _tensor(array: Any) -> Any:
     return BFloat16(array) if array.dtype.name == "uint16" else array
 
 
-def _program_text(path: Path) -> str:
+def _program_text(bundle: Bundle) -> str:
     """The MLIR text beside the manifest: what the CPU target compiles."""
-    folder = path if path.is_dir() else path.parent
-    manifest = next(folder.glob("*.json")) if path.is_dir() else path
-    name: str = json.loads(manifest.read_text()).get("files", {}).get("mlir", "")
-    if not name or not (folder / name).is_file():
-        raise TreadleError(f"{folder}: the bundle has no MLIR text, so it cannot run on the CPU; compile it again")
-    return (folder / name).read_text()
+    found = bundle.text("mlir")
+    if found is None:
+        raise TreadleError(f"{bundle.name}: the bundle has no MLIR text, so it cannot run on the CPU; compile it again")
+    return found[1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -206,7 +201,7 @@ class _DeviceArray:
         self._lib.treadle_rt_free(self.device.index, self._address)
 
 
-def _launch_on_gpu(bundle: Bundle, device: int, arrays: dict[str, Any], scalars: Mapping[str, int | float]) -> None:
+def _launch_on_gpu(bundle: Bundle, device: int, tensors: dict[str, Any], scalars: Mapping[str, int | float]) -> None:
     """Copy everything there, launch, and copy back what may have been written."""
     import numpy as np
 
@@ -215,9 +210,9 @@ def _launch_on_gpu(bundle: Bundle, device: int, arrays: dict[str, Any], scalars:
         raise LaunchError(f"expected a device from 0 to {count - 1}, found {device}")
     copies: dict[str, _DeviceArray] = {}
     try:
-        for name, array in arrays.items():
-            arrays[name] = np.ascontiguousarray(array)
-            copies[name] = _DeviceArray(arrays[name], device)
+        for name, array in tensors.items():
+            tensors[name] = np.ascontiguousarray(array)
+            copies[name] = _DeviceArray(tensors[name], device)
         bundle.launch(**copies, **scalars, stream=0)
         _rt.synchronize(device)
         for name, copy in copies.items():

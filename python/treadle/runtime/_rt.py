@@ -109,17 +109,22 @@ def library_folders() -> list[Path]:
     return [package / "_lib", package.parents[1] / "build" / "lib"]
 
 
+def load(name: str) -> ctypes.CDLL:
+    """A library of Treadle's by its file name."""
+    folders = library_folders()
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
+        raise TreadleError(f"{name}: expected it in {' or '.join(map(str, folders))}, found none")
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise TreadleError(f"{path}: expected a library that loads, found: {error}") from None
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """The loaded library."""
-    folders = library_folders()
-    path = next((folder / LIBRARY for folder in folders if (folder / LIBRARY).is_file()), None)
-    if path is None:
-        raise TreadleError(f"{LIBRARY}: expected it in {' or '.join(map(str, folders))}, found none")
-    try:
-        lib = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise TreadleError(f"{path}: expected a library that loads, found: {error}") from None
+    lib = load(LIBRARY)
     for name, parameters in _FUNCTIONS.items():
         function = getattr(lib, f"treadle_rt_{name}")
         function.argtypes = parameters

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from treadle.errors import LaunchError
@@ -14,6 +16,7 @@ from treadle.runtime import _rt, _streams, _tensors
 
 _ACCESS = {1: "read", 2: "write", 3: "readwrite"}
 _FLOATS = ("f32", "f16", "bf16")
+_ELF = b"\x7fELF"
 _PLAN_LIMIT = 256  # prepared launches a bundle remembers
 
 
@@ -55,10 +58,11 @@ class LaunchInfo:
 class Prepared:
     """Arguments that were checked, and the launches computed from them. Keeps the arguments alive."""
 
-    def __init__(self, handle: int, tensor_count: int, keep: object) -> None:
+    def __init__(self, handle: int, tensor_count: int, views: Sequence[_tensors.View] = ()) -> None:
         self._lib = _rt.library()
         self._handle: int | None = handle
-        self._keep = keep
+        self.views = views
+        """The tensors it was prepared with, in order; none after `rebind`."""
         self._tensor_count = tensor_count
         self._pointers = ctypes.c_void_p * tensor_count
         device = ctypes.c_int()
@@ -91,7 +95,7 @@ class Prepared:
     def rebind(self, pointers: Sequence[int]) -> None:
         """Replace the base addresses for good."""
         _rt.check(self._lib.treadle_rt_rebind(self._handle, self._array(pointers), len(pointers)))
-        self._keep = None
+        self.views = ()
 
     @property
     def launches(self) -> list[LaunchInfo]:
@@ -139,7 +143,7 @@ class Bundle:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         handle = ctypes.c_void_p()
         _rt.check(_rt.library().treadle_rt_open(os.fsencode(path), ctypes.byref(handle)))
-        self._adopt(handle)
+        self._adopt(handle, Path(os.fsdecode(path)))
 
     @classmethod
     def from_memory(cls, manifest: str | bytes, *images: bytes) -> Bundle:
@@ -151,9 +155,12 @@ class Bundle:
         bundle._adopt(handle)
         for image in images:
             _rt.check(bundle._lib.treadle_rt_add_image(handle, bytes(image), len(image)))
+        ptx = next((bytes(image) for image in images if not image.startswith(_ELF)), None)
+        if ptx is not None:
+            bundle._texts["ptx"] = (f"{bundle.name}.ptx", ptx.decode("utf-8", "surrogateescape").rstrip("\0"))
         return bundle
 
-    def _adopt(self, handle: ctypes.c_void_p) -> None:
+    def _adopt(self, handle: ctypes.c_void_p, path: Path | None = None) -> None:
         self._lib = _rt.library()
         self._handle: int | None = handle.value
         self.name: str = self._lib.treadle_rt_name(handle).decode()
@@ -164,6 +171,8 @@ class Bundle:
         self._tensor_count = sum(param.is_tensor for param in self.params)
         self._args = _rt.Arg * count
         self._plans: dict[Any, Prepared] = {}
+        self._path = path
+        self._texts: dict[str, tuple[str, str]] = {}
 
     def _read_param(self, index: int) -> Param:
         info = _rt.ParamInfo()
@@ -203,6 +212,17 @@ class Bundle:
             self._lib.treadle_rt_close(self._handle)
             self._handle = None
 
+    def text(self, kind: str) -> tuple[str, str] | None:
+        """The name and the content of the bundle's file of a kind, "ptx" or "mlir"; None where it has none."""
+        if self._path is not None and kind not in self._texts:
+            manifest = next(self._path.glob("*.json")) if self._path.is_dir() else self._path
+            name = json.loads(manifest.read_bytes()).get("files", {}).get(kind, "")
+            if not name or not (manifest.parent / name).is_file():
+                return None
+            path = manifest.parent / name
+            self._texts[kind] = (str(path), path.read_text(encoding="utf-8", errors="surrogateescape"))
+        return self._texts.get(kind)
+
     def load(self, device: int = 0) -> None:
         """Load the code on a device now, rather than at the first launch: before a graph capture, say."""
         _rt.check(self._lib.treadle_rt_load(self._handle, device))
@@ -215,7 +235,7 @@ class Bundle:
         """Check the arguments, and compute everything that launching them needs."""
         values = self._bind(args, kwargs)
         handle, views = self._prepare(values, None)
-        return Prepared(handle, self._tensor_count, [view.keep for view in views])
+        return Prepared(handle, self._tensor_count, views)
 
     def launch(self, *args: Any, stream: Any = None, **kwargs: Any) -> None:
         """Check the arguments and launch. What was checked is remembered for tensors that are alike."""
@@ -226,7 +246,7 @@ class Bundle:
             plan.launch_pointers(pointers, stream)
             return
         handle, views = self._prepare(values, stream)
-        plan = Prepared(handle, self._tensor_count, None)
+        plan = Prepared(handle, self._tensor_count)
         plan.launch(stream)
         del views  # the tensors had to live until now
         if key is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from treadle.errors import LaunchError
 from treadle.runtime import _rt, _tensors
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from treadle.compiler import CpuProgram
     from treadle.frontend.declared import Kernel
     from treadle.runtime.bundle import Bundle
+    from treadle.runtime.report import Report
 
 _DTYPES = {
     "float32": "f32",
@@ -29,7 +30,10 @@ _DTYPES = {
 _SETTINGS = ("stream", "dtype", "fast_math", "num_warps", "num_stages")
 """What a call takes beside the kernel's own parameters."""
 
-_programs: weakref.WeakKeyDictionary[Kernel, dict[Hashable, Bundle | CpuProgram]] = weakref.WeakKeyDictionary()
+T = TypeVar("T")
+_Programs = weakref.WeakKeyDictionary["Kernel", dict[Hashable, T]]
+_cpu_programs: _Programs[CpuProgram] = weakref.WeakKeyDictionary()
+_bundles: _Programs[Bundle] = weakref.WeakKeyDictionary()
 
 
 class BFloat16:
@@ -65,6 +69,7 @@ class Call:
     arguments: Mapping[str, Any]
     device: int
     """-1: the CPU."""
+    fast_math: bool
 
 
 def call_kernel(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -73,19 +78,71 @@ def call_kernel(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     Sizes, the dtype of tensors that are declared without one, and constants that name axes come from the arrays; other
     constants by name. `stream`, `dtype`, `fast_math`, `num_warps` and `num_stages` may be given as well.
     """
-    settings = {name: kwargs[name] for name in _SETTINGS if name in kwargs}
-    own = {name: value for name, value in kwargs.items() if name not in settings}
-    call = _read_call(kernel, args, own, settings)
-    program = _program(kernel, call, bool(settings.get("fast_math", False)))
+    call = _read_call(kernel, args, kwargs)
+    _launch(kernel, call, kwargs.get("stream"))
+
+
+@overload
+def run(
+    kernel: Kernel, *args: Any, on: Literal["sim"], arch: str | None = None, check: bool = True, **kwargs: Any
+) -> Report: ...
+
+
+@overload
+def run(kernel: Kernel, *args: Any, on: Literal["cpu", "gpu"] | None = None, **kwargs: Any) -> None: ...
+
+
+def run(
+    kernel: Kernel,
+    *args: Any,
+    on: str | None = None,
+    arch: str | None = None,
+    check: bool = True,
+    **kwargs: Any,
+) -> Report | None:
+    """Launch a kernel on arrays as `kernel(*args, **kwargs)` does, on "cpu", "gpu" or, checked, in the simulator.
+
+    on="sim" compiles for `arch` (default: sm_90a), simulates its PTX on arrays on the CPU and returns the report. What
+    the kernel does wrong there is a SimulationError; with check=False it is in the report alone.
+    """
+    if on not in (None, "cpu", "gpu", "sim"):
+        raise LaunchError(f'{kernel.name}: expected on="cpu", "gpu" or "sim", found {on!r}')
+    if on != "sim" and (arch is not None or not check):
+        raise LaunchError(f'{kernel.name}: expected on="sim" with arch and check, found on={on!r}')
+    call = _read_call(kernel, args, kwargs)
+    if on is not None and (call.device >= 0) != (on == "gpu"):
+        places = ("the CPU", "a CUDA device")
+        raise LaunchError(
+            f"{kernel.name}: expected tensors on {places[on == 'gpu']}, found them on {places[call.device >= 0]}"
+        )
+    if on == "sim":
+        return _simulate(kernel, call, arch, check)
+    _launch(kernel, call, kwargs.get("stream"))
+    return None
+
+
+def _launch(kernel: Kernel, call: Call, stream: Any) -> None:
     if call.device < 0:
-        program.launch(**call.arguments)
+        _cpu_program(kernel, call).launch(**call.arguments)
     else:
-        program.launch(**call.arguments, stream=settings.get("stream"))
+        _bundle(kernel, call, arch_of(call.device)).launch(**call.arguments, stream=stream)
 
 
-def _read_call(kernel: Kernel, args: tuple[Any, ...], own: Mapping[str, Any], settings: Mapping[str, Any]) -> Call:
+def _simulate(kernel: Kernel, call: Call, arch: str | None, check: bool) -> Report:
+    from treadle import compiler
+    from treadle.runtime.sim import Simulator
+
+    report = Simulator().run(_bundle(kernel, call, arch or compiler.DEFAULT_ARCH), **call.arguments)
+    if check:
+        report.check()
+    return report
+
+
+def _read_call(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
     from treadle.frontend.params import ConstParam, ScalarParam, TensorParam
 
+    settings = {name: kwargs[name] for name in _SETTINGS if name in kwargs}
+    own = {name: value for name, value in kwargs.items() if name not in settings}
     try:
         given = inspect.signature(kernel.fn).bind(*args, **own).arguments
     except TypeError as error:
@@ -121,7 +178,7 @@ def _read_call(kernel: Kernel, args: tuple[Any, ...], own: Mapping[str, Any], se
                     constants[axis] = int(size)
         device = max(device, _device(value))
         arguments[p.name] = BFloat16(value) if name == "uint16" else value
-    return Call(constants, dtype, tuple(sorted(present)), arguments, device)
+    return Call(constants, dtype, tuple(sorted(present)), arguments, device, bool(settings.get("fast_math", False)))
 
 
 def _dtype_name(value: Any) -> str:
@@ -146,19 +203,33 @@ def arch_of(device: int) -> str:
     return f"sm_{major}{minor}" + ("a" if major >= 9 else "")
 
 
-def _program(kernel: Kernel, call: Call, fast_math: bool) -> Bundle | CpuProgram:
+def _cpu_program(kernel: Kernel, call: Call) -> CpuProgram:
+    """The kernel compiled for this machine's CPU."""
     from treadle import compiler
 
-    arch = arch_of(call.device) if call.device >= 0 else "cpu"
-    key = (tuple(sorted(call.constants.items())), call.dtype, call.present, arch, fast_math)
-    programs = _programs.setdefault(kernel, {})
-    found = programs.get(key)
-    if found is None:
-        if arch == "cpu":
-            text = kernel.to_mlir(call.constants, call.dtype, call.present, fast_math=fast_math)
-            found = compiler.CpuProgram(text, {"name": kernel.name})
-        else:
-            compiled = compiler.compile(kernel, call.constants, call.dtype, call.present, arch, fast_math=fast_math)
-            found = compiled.bundle()
-        programs[key] = found
-    return found
+    def make() -> CpuProgram:
+        text = kernel.to_mlir(call.constants, call.dtype, call.present, fast_math=call.fast_math)
+        return compiler.CpuProgram(text, {"name": kernel.name})
+
+    return _remembered(_cpu_programs, kernel, call, "cpu", make)
+
+
+def _bundle(kernel: Kernel, call: Call, arch: str) -> Bundle:
+    """The kernel compiled for a GPU."""
+    from treadle import compiler
+
+    def make() -> Bundle:
+        return compiler.compile(
+            kernel, call.constants, call.dtype, call.present, arch, fast_math=call.fast_math
+        ).bundle()
+
+    return _remembered(_bundles, kernel, call, arch, make)
+
+
+def _remembered(programs: _Programs[T], kernel: Kernel, call: Call, arch: str, make: Callable[[], T]) -> T:
+    """What was made for such a call before, in this process, or what `make` makes now."""
+    key = (tuple(sorted(call.constants.items())), call.dtype, call.present, arch, call.fast_math)
+    own = programs.setdefault(kernel, {})
+    if key not in own:
+        own[key] = make()
+    return own[key]

@@ -145,9 +145,10 @@ template <> inline BFloat fromFloat<BFloat>(float value) {
 // sum + error, of which sum is the nearest double, rounded to odd: rounding that to a narrower format is rounding the
 // exact value.
 inline double roundToOdd(double sum, double error) {
-  auto bits = bitCast<int64_t>(sum);
-  const bool inexact = error != 0 && std::isfinite(sum) && (bits & 1) == 0;
-  return bitCast<double>(inexact ? bits + ((error > 0) == (sum > 0) ? 1 : -1) : bits);
+  const bool inexact = error < 0 || error > 0; // NaN, where sum is not finite, is neither
+  const bool smaller = (error < 0) != (sum < 0);
+  const auto bits = bitCast<uint64_t>(sum);
+  return bitCast<double>((bits - (inexact && smaller ? 1 : 0)) | (inexact ? 1 : 0));
 }
 
 // Subnormals become zeros of their sign.

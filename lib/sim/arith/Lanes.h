@@ -2,7 +2,7 @@
 // instructions, and lanes that are not active keep what they had.
 #pragma once
 
-#include "Program.h"
+#include "../Program.h"
 
 #include <tuple>
 #include <type_traits>
