@@ -8,12 +8,9 @@
 #include "compiler/Input.h"
 #include "compiler/Manifest.h"
 #include "compiler/Passes.h"
-#include "compiler/VerifyKernels.h"
+#include "compiler/Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -54,10 +51,7 @@ public:
         return entry;
       }
     }
-    Entry entry{std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED)};
-    entry.context->loadAllAvailableDialects();
-    entry.context->printOpOnDiagnostic(false);
-    return entry;
+    return {makeContext()};
   }
 
   void release(Entry entry) {
@@ -68,11 +62,7 @@ public:
   }
 
 private:
-  Contexts() {
-    registerPasses();
-    registerDialects(registry);
-  }
-  DialectRegistry registry;
+  Contexts() { registerPasses(); }
   std::mutex mutex;
   std::vector<Entry> idle;
 };
@@ -147,24 +137,17 @@ private:
   }
 
   bool parse() {
-    ParserConfig config(entry.context.get());
-    module = parseSourceString<ModuleOp>(text, config, options.file);
-    if (!module)
+    Program program = readProgram(entry.context.get(), text, options.file, options.from);
+    if (!program.module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
-    if (options.from <= Phase::Scheduled && failed(verifyKernels(*module, options.from)))
-      return false;
-    if (options.from == Phase::Tile)
-      for (auto function : module->getOps<func::FuncOp>())
-        if (!tile::isKernel(function))
-          function.setPrivate(); // to be inlined, then dropped
-    if (options.fastMath)
-      for (auto kernel : module->getOps<func::FuncOp>())
-        if (tile::isKernel(kernel))
-          kernel->setAttr("tile.fast_math", UnitAttr::get(kernel.getContext()));
-    if (options.from > Phase::Scheduled)
-      return true;
-    if (auto described = describeKernels(*module))
-      manifest = std::move(*described);
+    module = std::move(program.module);
+    manifest = std::move(program.manifest);
+    for (auto function : module->getOps<func::FuncOp>()) {
+      if (options.from == Phase::Tile && !tile::isKernel(function))
+        function.setPrivate(); // to be inlined, then dropped
+      if (options.fastMath && tile::isKernel(function))
+        function->setAttr("tile.fast_math", UnitAttr::get(function.getContext()));
+    }
     return !hasError(result.messages);
   }
 

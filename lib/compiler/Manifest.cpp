@@ -7,6 +7,7 @@
 #include "tile/IR/Abi.h"
 #include "tile/IR/Tile.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/SHA256.h"
 
 using namespace mlir;
@@ -154,14 +155,20 @@ std::optional<Object> compiler::describeKernels(ModuleOp module) {
       kernel.emitError() << "a kernel's name must be an identifier, found '" << kernel.getName() << "'";
       return std::nullopt;
     }
-    llvm::StringMap<bool> own;
+    llvm::StringSet<> own;
     for (unsigned i = 0; i < kernel.getNumArguments(); ++i) {
-      Object param = describeArgument(kernel, i);
-      std::string name = param.getString("name")->str();
-      if (!isIdentifier(name) || !own.try_emplace(name, true).second) {
+      StringRef name = kernel.getArgAttrOfType<StringAttr>(i, "tile.name").getValue();
+      if (!isIdentifier(name) || !own.insert(name).second) {
         kernel.emitError() << "names of arguments must be identifiers, each used once; found '" << name << "'";
         return std::nullopt;
       }
+      if (auto axes = kernel.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))
+        for (Attribute axis : axes)
+          if (auto text = dyn_cast<StringAttr>(axis); text && !isIdentifier(text)) {
+            kernel.emitError() << "names of axes must be identifiers; found '" << text.getValue() << "'";
+            return std::nullopt;
+          }
+      Object param = describeArgument(kernel, i);
       auto [it, isNew] = known.try_emplace(name, param);
       if (isNew) {
         params.push_back(std::move(param));

@@ -9,14 +9,11 @@ using namespace mlir;
 using namespace treadle;
 using namespace treadle::compiler;
 
-/// The first place in a file that a location names; inlined code is where it was written.
+/// The first place in a file that a location names; inlined code is where it was written, as callees come first.
 static FileLineColLoc placeOf(Location location) {
   FileLineColLoc place;
   location->walk([&](Location at) {
-    if (auto call = dyn_cast<CallSiteLoc>(at))
-      place = placeOf(call.getCallee());
-    else
-      place = dyn_cast<FileLineColLoc>(at);
+    place = dyn_cast<FileLineColLoc>(at);
     return place ? WalkResult::interrupt() : WalkResult::advance();
   });
   return place;
@@ -34,13 +31,14 @@ static Message at(Message::Severity severity, Location location, std::string mes
   return result;
 }
 
-/// One note for each call through which inlined code was reached.
+/// One note for each call through which inlined code was reached, up to a limit.
 static void addCallers(Location location, std::vector<Message> &notes) {
+  constexpr size_t maxCallers = 32;
   auto call = dyn_cast<CallSiteLoc>(location);
-  if (!call)
+  if (!call || notes.size() >= maxCallers)
     return;
   addCallers(call.getCallee(), notes);
-  if (placeOf(call.getCaller()))
+  if (notes.size() < maxCallers && placeOf(call.getCaller()))
     notes.push_back(at(Message::Note, call.getCaller(), "called from here"));
   addCallers(call.getCaller(), notes);
 }

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Pass/Pass.h"
 #include "tile/IR/Tile.h"
 #include "llvm/Support/MathExtras.h"
@@ -40,7 +41,8 @@ static bool isKnownOp(Operation *op) {
 namespace {
 class Verifier {
 public:
-  Verifier(ModuleOp module, Phase phase) : module(module), phase(phase), scheduled(phase == Phase::Scheduled) {}
+  Verifier(ModuleOp module, Phase phase)
+      : module(module), symbols(module), phase(phase), scheduled(phase == Phase::Scheduled) {}
 
   LogicalResult run() {
     for (Operation &op : *module.getBody()) {
@@ -60,23 +62,51 @@ private:
                               "and func.call";
   }
 
-  /// A kernel, or a function that one calls; the functions that it calls too.
-  LogicalResult verify(func::FuncOp func) {
+  /// A kernel, and the functions that it calls, which may be as many and as deep as the program is long.
+  LogicalResult verify(func::FuncOp kernel) {
+    warps = numWarps(kernel);
+    SmallVector<Function> path;
+    if (failed(enter(kernel, path)))
+      return failure();
+    while (!path.empty()) {
+      if (path.back().calls.empty()) {
+        states[path.pop_back_val().func] = Done;
+        continue;
+      }
+      func::CallOp call = path.back().calls.pop_back_val();
+      auto callee = symbols.lookup<func::FuncOp>(call.getCallee()); // exists: the parser looked
+      auto state = states.find(callee);
+      if (state != states.end() && state->second == Active)
+        return call.emitError() << "a function cannot call itself, found a call of '" << call.getCallee() << "'";
+      if (state == states.end() && failed(enter(callee, path)))
+        return failure();
+    }
+    return success();
+  }
+
+  /// A function on the path of calls from a kernel, and its calls that are still to follow, the next one last.
+  struct Function {
+    func::FuncOp func;
+    SmallVector<func::CallOp, 4> calls;
+  };
+
+  LogicalResult enter(func::FuncOp func, SmallVectorImpl<Function> &path) {
     StringRef what = isKernel(func) ? "a kernel" : "a function that a kernel calls";
-    auto [state, isNew] = states.try_emplace(func, Active);
-    if (!isNew)
-      return success();
+    states[func] = Active;
     if (func.isDeclaration())
       return func.emitError() << what << " needs a body, found a declaration";
     if (size_t blocks = func.getBody().getBlocks().size(); blocks != 1)
       return func.emitError() << what << " has one block, found " << blocks << "; use scf.if, scf.for and scf.while";
-    warps = isKernel(func) ? numWarps(func) : warps;
     for (Type type : func.getArgumentTypes())
       if (!isa<ViewType>(type) && failed(verifyType(func, type)))
         return failure();
-    WalkResult result = func.getBody().walk<WalkOrder::PreOrder>(
-        [&](Operation *op) { return succeeded(verifyOp(op)) ? WalkResult::advance() : WalkResult::interrupt(); });
-    states[func] = Done;
+    Function &function = path.emplace_back(Function{func, {}});
+    WalkResult result = func.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (auto call = dyn_cast<func::CallOp>(op))
+        function.calls.push_back(call);
+      return succeeded(verifyOp(op)) ? WalkResult::advance() : WalkResult::interrupt();
+    });
+    std::reverse(function.calls.begin(), function.calls.end());
     return failure(result.wasInterrupted());
   }
 
@@ -103,12 +133,9 @@ private:
   LogicalResult verifyCall(func::CallOp call) {
     if (phase != Phase::Tile)
       return call.emitError() << "calls are inlined at phase 'tile', found a call of '" << call.getCallee() << "'";
-    auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee()); // exists: the parser looked
-    if (isKernel(callee))
+    if (isKernel(symbols.lookup<func::FuncOp>(call.getCallee())))
       return call.emitError() << "a kernel cannot be called, found a call of '" << call.getCallee() << "'";
-    if (auto state = states.find(callee); state != states.end() && state->second == Active)
-      return call.emitError() << "a function cannot call itself, found a call of '" << call.getCallee() << "'";
-    return verify(callee);
+    return success();
   }
 
   /// The type of a value other than an argument of a function.
@@ -143,10 +170,11 @@ private:
 
   enum State { Active, Done };
   ModuleOp module;
+  SymbolTable symbols;
   Phase phase;
   bool scheduled;
   int64_t warps = 0; ///< of the kernel being verified
-  DenseMap<Operation *, State> states;
+  DenseMap<func::FuncOp, State> states;
 };
 
 struct VerifyKernelsPass : PassWrapper<VerifyKernelsPass, OperationPass<ModuleOp>> {

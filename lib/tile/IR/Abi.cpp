@@ -3,6 +3,7 @@
 #include "tile/IR/Abi.h"
 
 #include "tile/IR/Tile.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -14,6 +15,7 @@ static StringRef dimName(func::FuncOp kernel, unsigned arg, unsigned axis) {
 
 SmallVector<AbiArg> tile::kernelAbi(func::FuncOp kernel) {
   SmallVector<AbiArg> abi;
+  llvm::StringSet<> dims;
   Type i64 = IntegerType::get(kernel.getContext(), 64);
   for (auto [arg, type] : llvm::enumerate(kernel.getArgumentTypes())) {
     std::string name = kernel.getArgAttrOfType<StringAttr>(arg, "tile.name").str();
@@ -27,7 +29,7 @@ SmallVector<AbiArg> tile::kernelAbi(func::FuncOp kernel) {
       if (!ShapedType::isDynamic(size))
         continue;
       StringRef dim = dimName(kernel, arg, axis);
-      if (llvm::none_of(abi, [&](const AbiArg &a) { return a.kind == AbiArg::Dim && a.name == dim; }))
+      if (dims.insert(dim).second)
         abi.push_back({AbiArg::Dim, unsigned(arg), unsigned(axis), dim.str(), i64});
     }
     for (auto [axis, stride] : llvm::enumerate(view.getStrides()))

@@ -2,7 +2,7 @@
 
 #include "tile/IR/Tile.h"
 
-#include "layout/Layout.h"
+#include "layout/Layouts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -274,6 +274,13 @@ LayoutAttr tile::toAttr(MLIRContext *context, const Layout &layout) {
                          fromBases(layout, In::Warp), fromBases(layout, In::Offset));
 }
 
+Layout tile::copyLayout(AsyncLoadOp op, int64_t warps) {
+  ViewType view = op.getView().getType();
+  bool lastIsFast = view.getStrides()[op.getAlong()[1]] == 1;
+  int64_t elements = std::min<int64_t>(16, view.getAlign()) / view.getElementBytes();
+  return coalesced(op.getDest().getType().getShape().vec(), lastIsFast ? Order{1, 0} : Order{0, 1}, elements, warps);
+}
+
 RankedTensorType tile::withLayout(RankedTensorType type, const Layout &layout) {
   return RankedTensorType::get(type.getShape(), type.getElementType(), toAttr(type.getContext(), layout));
 }
@@ -290,11 +297,22 @@ int tile::numWarps(func::FuncOp func) { return intAttr(func, "tile.num_warps", 4
 int tile::numStages(func::FuncOp func) { return intAttr(func, "tile.num_stages", 2); }
 bool tile::fastMath(func::FuncOp func) { return func->hasAttr("tile.fast_math"); }
 
+/// Whether the function has a type, and attributes of its arguments that fit it. Attributes are verified before the op.
+static bool hasSignature(func::FuncOp func) {
+  TypeAttr type = func.getFunctionTypeAttr();
+  auto signature = type ? dyn_cast<FunctionType>(type.getValue()) : FunctionType();
+  ArrayAttr args = func.getArgAttrsAttr();
+  return signature &&
+         (!args || (args.size() == signature.getNumInputs() && llvm::all_of(args, llvm::IsaPred<DictionaryAttr>)));
+}
+
 LogicalResult TileDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
   auto func = dyn_cast<func::FuncOp>(op);
   if (!func)
     return op->emitError() << "'" << name << "' belongs on a function";
+  if (!hasSignature(func))
+    return success(); // the function's own verifier says what is wrong
   if (name == "tile.num_warps") {
     auto value = dyn_cast<IntegerAttr>(attr.getValue());
     if (!value || value.getInt() < 1 || value.getInt() > 32 || !llvm::isPowerOf2_64(value.getInt()))
@@ -314,7 +332,8 @@ LogicalResult TileDialect::verifyOperationAttribute(Operation *op, NamedAttribut
                              << " symbols, but tile.grid_dims names " << (dims ? dims.size() : 0);
     SmallVector<StringRef> known;
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      if (auto names = func.getArgAttrOfType<ArrayAttr>(i, "tile.dims"))
+      if (auto names = func.getArgAttrOfType<ArrayAttr>(i, "tile.dims");
+          names && isa<ViewType>(func.getArgumentTypes()[i]))
         for (Attribute axis : names)
           if (auto text = dyn_cast<StringAttr>(axis))
             known.push_back(text.getValue());

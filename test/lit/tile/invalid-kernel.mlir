@@ -119,3 +119,24 @@ func.func @f() {
   %c = arith.constant {tile.num_warps = 4 : i32} 0 : index
   return
 }
+
+// -----
+
+// expected-error @below {{tile.grid_dims names "n", which is no axis of any view argument}}
+func.func @k(%n: i32 {tile.name = "n", tile.dims = ["n"]}) attributes {tile.kernel, tile.grid = affine_map<()[n] -> (n)>, tile.grid_dims = ["n"]} {
+  return
+}
+
+// -----
+
+// The attributes of an op are verified before the op.
+// expected-error @below {{'func.func' op requires attribute 'function_type'}}
+"func.func"() <{sym_name = "k"}> ({}) {tile.kernel, tile.grid = affine_map<() -> (1)>} : () -> ()
+
+// -----
+
+// expected-error @below {{'func.func' op expects argument attribute array to have the same number of elements as the number of function arguments, got 1, but expected 2}}
+"func.func"() <{sym_name = "k", function_type = (i32, i32) -> (), arg_attrs = [{tile.name = "a"}]}> ({
+^bb0(%a: i32, %b: i32):
+  "func.return"() : () -> ()
+}) {tile.kernel, tile.grid = affine_map<() -> (1)>} : () -> ()

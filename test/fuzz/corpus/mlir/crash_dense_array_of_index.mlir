@@ -1,0 +1,1 @@
+module attributes {foo.a = array<index>} {}

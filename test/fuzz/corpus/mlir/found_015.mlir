@@ -1,0 +1,1 @@
+ c.faffine_map< 

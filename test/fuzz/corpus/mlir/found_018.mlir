@@ -1,0 +1,1 @@
+  %y = tile.program_id 1

@@ -1,0 +1,1 @@
+tile.convert_layout„r, >)

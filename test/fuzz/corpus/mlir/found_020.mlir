@@ -1,0 +1,1 @@
+  %vf = tile.load %t stant 

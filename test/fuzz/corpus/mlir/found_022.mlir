@@ -1,0 +1,1 @@
+#l4 = #tile.f16layoupr#l4  ,, ]

@@ -1,0 +1,1 @@
+  tile.reshape   )"shape}", N""

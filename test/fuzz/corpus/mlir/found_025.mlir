@@ -1,0 +1,4 @@
+
+  %a = tile.transpose %t, [}]  
+
+

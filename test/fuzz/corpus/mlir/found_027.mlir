@@ -1,0 +1,1 @@
+  retuarith.constanarray<i32: 0, >}

@@ -1,0 +1,2 @@
+  %s = tile.reduce (%t) along 0 {
+O 

@@ -1,0 +1,2 @@
+ffUrnfun.c.f.ef8cf.if
+futensor<1xi32>

@@ -1,0 +1,4 @@
+  cf.br ^next
+#l4 = #tile.lext
+
+  cf.br

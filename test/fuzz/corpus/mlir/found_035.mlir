@@ -1,0 +1,2 @@
+  tile.async_wait 2
+  tile.async_wait 2

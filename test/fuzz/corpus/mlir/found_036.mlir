@@ -1,0 +1,1 @@
+#l16 = #tile.layout<cf.br =ÿÿÿ[ÿ02,  8]>

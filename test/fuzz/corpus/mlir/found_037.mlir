@@ -1,0 +1,2 @@
+  %vf = tile.load %t stant 
+  %f@reloatsos

@@ -1,0 +1,1 @@
+  %slOt = tile.slot %rinbuil] : !tile.sht„rn

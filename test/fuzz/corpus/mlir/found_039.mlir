@@ -1,0 +1,2 @@
+  tile.async_commit
+rtile.convert_fuyout<r„, 

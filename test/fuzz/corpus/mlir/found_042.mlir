@@ -1,0 +1,1 @@
+func.func  @f(!tile.view<?xf32, alignment = 4>)

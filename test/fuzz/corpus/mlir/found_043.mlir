@@ -1,0 +1,1 @@
+  %t = tile.shared_transpose %s, [2, 1] + !tÿÿÿÿ

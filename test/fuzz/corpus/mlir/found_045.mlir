@@ -1,0 +1,1 @@
+func.func private @f(!tile.view<?xf32, align = 2>

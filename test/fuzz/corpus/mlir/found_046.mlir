@@ -1,0 +1,3 @@
+ @f{
+   = tile.loa[%i%i[ %i along [1] i16777215 
+}

@@ -1,0 +1,3 @@
+func.func @f() {
+  %t = tile.iota : tensor<5xi32>
+}

@@ -1,0 +1,3 @@
+
+    tile.yield %next : i32
+ c.fkekecf.br ^bb0ernel }

@@ -1,0 +1,4 @@
+func.func @f() {
+  %i = tile.program_id 3
+  return
+}

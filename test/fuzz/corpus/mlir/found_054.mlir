@@ -1,0 +1,1 @@
+func.func @rings(%x: tensor<*xf32, #tile.layoutòÿreturn

@@ -1,0 +1,1 @@
+func.func private @f(!tile.view<?x?xf32, strides = [1]>)

@@ -1,0 +1,2 @@
+func.func @alignef32(%x: !tile.view<?x?xf32, ×lignz 16>
+}

@@ -1,0 +1,4 @@
+func.func @f() {
+  %t = tile.iota : tensor<6xi64>
+  return
+}

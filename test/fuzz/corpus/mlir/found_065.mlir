@@ -1,0 +1,1 @@
+  %t = tile.transpose %a, [1]ti tensor<4x8xf32> -< tensor>1.5>

@@ -1,0 +1,1 @@
+  %a = tile.alloc : !tile.saa  %b Î locf "f== unnamed_addreturn

@@ -1,0 +1,1 @@
+  tile.local_store %x,b = tile.alloc : !tile.shared< x [8}, f]:>

@@ -1,0 +1,1 @@
+  %d = tile.dot %a, %b, %c precision tf32 : return<<, te16x16xf32>

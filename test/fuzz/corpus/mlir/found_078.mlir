@@ -1,0 +1,3 @@
+func.func @f(%a: f32) {
+  %t = tile.splat %a : f32 -> tensor<8xbf16>
+}

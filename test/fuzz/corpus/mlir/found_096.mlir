@@ -1,0 +1,4 @@
+func.func @f(%v: !tile.view<?x?xf32>) {
+  %n = tile.dim %v, 2 : !tile.view<?x?xf32>
+  return
+}

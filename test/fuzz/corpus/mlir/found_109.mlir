@@ -1,0 +1,3 @@
+func.func @f(%a: tensor<5x8xf32>) {
+  %t = tile.transpose %a, [1] : tensor<4x8xf32> -> tensor<8x4xf32>
+}

@@ -1,0 +1,3 @@
+func.func @k(%x: !tile.view<?xf32> {tile.name = "x", tile.dims = ["N"]}) attributes {tile.kernel} {
+  return
+}

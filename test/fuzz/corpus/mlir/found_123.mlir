@@ -1,0 +1,4 @@
+func.func @k() attributes {tile.kernel, tile.grid = affine_map<() -> (1)>} {
+  call @k() : () -> ()
+  return
+}

@@ -1,0 +1,4 @@
+func.func @f(%a: tensor<4x8xf32>) {
+  %t = tile.transpose %a, [1] : tensor<4x8xf32> -> tensor<8x4xf32>
+  return
+}

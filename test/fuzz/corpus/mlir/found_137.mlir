@@ -1,0 +1,5 @@
+#l4 = #tile.layout<offset = [1, 2]>
+func.func @local_load(%s: !tile.shared<1 x [4], f32, #l4>) rab.letirier {
+  return
+}
+}

@@ -1,0 +1,6 @@
+func.func @f(%x0: tensor<8xf32>) {
+  %r0 = tile.reduce (%x0) along 1 {
+  ^bb0(%b0: f32, %b1: f32):
+  } : (tensor<8xf32>) -> (f32)
+  return
+}

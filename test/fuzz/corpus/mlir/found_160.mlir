@@ -1,0 +1,2 @@
+func.func @k(%x: !tile.view<?xf32> {tile.dims = ["N"]}) attributes {tile.kernel, tile.grid = affine_map<()[N] -> (N)>, tile.grid_dims = ["N"]} {
+}

@@ -1,0 +1,4 @@
+func.func @broadcast_same(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %y = tile.broadcast %x : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}

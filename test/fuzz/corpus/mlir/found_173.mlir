@@ -1,0 +1,3 @@
+func.func @loads(%view: !tile.view<8xf32>, %i: index) -> (tensor<8xf32>, tensor<6xf32>) {
+  %a = tile.load %view[%i] along [0] : !tile.view<8xf32> -> tensor<8xf32>
+}

@@ -1,0 +1,1 @@
+  "func.func"() <{arg_attrs = [{tilc.callf.irfvce3toxfe.dims = ["M"], tile.name = "x"}], s0 = (!tile.view<?xf64, align = 0>.) -A> (), sym_name  "lin ^bb0(%arg0: <xf32, align    %0 = "arps = 4 : i32 : () -> (+

@@ -1,0 +1,40 @@
+func.func @pure(%x: !tile.view<?x?xbf16, align = 16> {tile.name = "x", tile.dims = ["M", "N"]},
+                %s: !tile.view<?x64xf32, strides = [?, ?], align = 4> {tile.name = "s", tile.dims = ["M", 64]},
+                %a: f32 {tile.name = "a"}, %n: index {tile.name = "n", tile.default = 3 : index})
+    attributes {tile.kernel, tile.num_warps = 4 : i32, tile.num_stages = 2 : i32, tile.fast_math,
+                tile.grid = affine_map<()[M, N] -> (M ceildiv 32, N ceildiv 64)>, tile.grid_dims = ["M", "N"]} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<32x32xf32>
+  %i = tile.program_id 1
+  %d = tile.dim %x, 1 : !tile.view<?x?xbf16, align = 16>
+  %t = tile.load %x[%i, %c0] along [0, 1] : !tile.view<?x?xbf16, align = 16> -> tensor<32x64xbf16>
+  %r = tile.load %s[%d, %n] along [1] other(%a : f32) : !tile.view<?x64xf32, strides = [?, ?]> -> tensor<64xf32>
+  %e = tile.load %s[%d, %n] along [] : !tile.view<?x64xf32, strides = [?, ?]> -> f32
+  %j = tile.iota : tensor<64xi32>
+  %p = tile.splat %e : f32 -> tensor<64xf32>
+  %q = tile.expand_dims %p, 0 : tensor<64xf32> -> tensor<1x64xf32>
+  %b = tile.broadcast %q : tensor<1x64xf32> -> tensor<32x64xf32>
+  %u = tile.transpose %t, [1, 0] : tensor<32x64xbf16> -> tensor<64x32xbf16>
+  %v = tile.reshape %b : tensor<32x64xf32> -> tensor<2048xf32>
+  %block = tile.extract %b, [16, 0] : tensor<32x64xf32> -> tensor<16x64xf32>
+  %w = tile.dot %t, %u, %zero : tensor<32x64xbf16>, tensor<64x32xbf16> -> tensor<32x32xf32>
+  %y = tile.dot %w, %w, %w precision tf32x3 : tensor<32x32xf32>, tensor<32x32xf32> -> tensor<32x32xf32>
+  %m, %mi = tile.reduce (%r, %j) along 0 {
+  ^bb0(%f: f32, %fi: i32, %g: f32, %gi: i32):
+    %c = arith.cmpf ogt, %f, %g : f32
+    %h = arith.select %c, %f, %g : f32
+    %hi = arith.select %c, %fi, %gi : i32
+    tile.yield %h, %hi : f32, i32
+  } : (tensor<64xf32>, tensor<64xi32>) -> (f32, i32)
+  %z = tile.scan (%y) along 1 reverse {
+  ^bb0(%f: f32, %g: f32):
+    %h = arith.addf %f, %g : f32
+    tile.yield %h : f32
+  } : (tensor<32x32xf32>) -> tensor<32x32xf32>
+  tile.store %t, %x[%c0, %c0] along [0, 1] : tensor<32x64xbf16>, !tile.view<?x?xbf16, align = 16>
+  tile.store %m, %s[%c0, %c0] along [] : f32, !tile.view<?x64xf32, strides = [?, ?]>
+  return
+}
+
+func.func private @layouts(tensor<16x8xf32, #tile.layout<reg = [1, 64], lane = [2, 4, 8, 16, 32], warp = []>>,
+                           !tile.shared<3 x [16, 8], bf16, #tile.layout<offset = [1, 2, 4, 8, 16, 32, 64]>>)
