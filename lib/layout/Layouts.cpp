@@ -222,6 +222,31 @@ Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps, int64_t
   return operandA(shape, elemBits, 4, numWarps / 4 / groupsN, groupsN);
 }
 
+/// `axis` of the result is the same of the operand, the other is summed over.
+static Layout laneOperand(const Layout &result, int axis, int64_t k) {
+  assert(result.rank() == 2 && "products are matrices");
+  Shape shape = result.shape();
+  shape[1 - axis] = k;
+  Layout operand(shape, {}, {}, {});
+  auto place = [&](const Layout::Bases &bases) {
+    Layout::Bases places;
+    for (uint32_t basis : bases) {
+      Shape coords = result.coords(basis);
+      coords[1 - axis] = 0;
+      places.push_back(operand.flat(coords));
+    }
+    return places;
+  };
+  Layout::Bases steps;
+  for (unsigned bit = 0; bit < operand.dimBits(1 - axis); ++bit)
+    steps.push_back(uint32_t(1) << (operand.dimShift(1 - axis) + bit));
+  return Layout(shape, place(result.bases(In::Register)), place(result.bases(In::Lane)),
+                f2::concat(place(result.bases(In::Warp)), steps));
+}
+
+Layout laneOperandA(const Layout &result, int64_t k) { return laneOperand(result, 0, k); }
+Layout laneOperandB(const Layout &result, int64_t k) { return laneOperand(result, 1, k); }
+
 Layout ldmatrixTile(int64_t num, bool trans) {
   assert((num == 1 || num == 2 || num == 4) && "ldmatrix has .x1, .x2, .x4");
   Builder builder({num * 8, 8});

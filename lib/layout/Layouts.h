@@ -70,6 +70,13 @@ Layout wgmmaAccumulator(const Shape &shape, int64_t numWarps, int64_t groupsN = 
 /// mmaOperandA, with M repeats of 64 rows.
 Layout wgmmaOperandA(const Shape &shape, int elemBits, int64_t numWarps, int64_t groupsN = 1);
 
+/// What the threads that hold a product's result read of its operand A [M, K]
+/// or B [K, N] to add up their elements, step by step along K: at step 0, its
+/// row of A or column of B for each register. Further warp bits count the
+/// steps. Not all elements need be read.
+Layout laneOperandA(const Layout &result, int64_t k);
+Layout laneOperandB(const Layout &result, int64_t k);
+
 /// What ldmatrix.xNum delivers: shape [num * 8, 8] of b16, the matrices
 /// stacked along the rows. Register bit 0 is the half of the 32-bit result,
 /// the further ones are the matrix.

@@ -179,24 +179,30 @@ int vectorWidth(const Layout &dist, unsigned axis, int64_t maxElems) {
   return contiguousRegisters({fastest.bases(In::Register), fastest.bases(In::Lane), fastest.bases(In::Warp)}, maxElems);
 }
 
-/// The lanes whose accesses of \p bytes each go together, as a number of bits.
-static unsigned phaseLaneBits(int64_t bytes) { return bytes >= 16 ? 3 : bytes == 8 ? 4 : 5; }
+unsigned phaseLaneBits(int64_t bytes) { return bytes >= 16 ? 3 : bytes == 8 ? 4 : 5; }
 
-int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems) {
-  int64_t bytes = int64_t(elemBytes) * vecElems;
+int bankConflicts(const Bases &lanes, int64_t bytes) {
   assert(bytes <= 16 && "no such access");
   // The 4-byte words of a phase are a linear space, and so are their banks.
   // Each bank that is hit at all is hit by the same number of words.
   Bases words, banks;
-  auto add = [&](uint64_t address) {
-    words.push_back(uint32_t(address / 4));
-    banks.push_back(uint32_t(address / 4 % 32));
+  auto add = [&](uint32_t address) {
+    words.push_back(address / 4);
+    banks.push_back(address / 4 % 32);
   };
   for (int64_t byte = 1; byte < bytes; byte *= 2)
-    add(uint64_t(byte));
-  for (unsigned i = 0; i < phaseLaneBits(bytes); ++i)
-    add(uint64_t(offsets.lane[i]) * uint64_t(elemBytes));
+    add(uint32_t(byte));
+  for (uint32_t lane : lanes)
+    add(lane);
   return (1 << (f2::rank(words) - f2::rank(banks))) - 1;
+}
+
+int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems) {
+  int64_t bytes = int64_t(elemBytes) * vecElems;
+  Bases lanes(offsets.lane.begin(), offsets.lane.begin() + phaseLaneBits(bytes));
+  for (uint32_t &lane : lanes)
+    lane *= uint32_t(elemBytes);
+  return bankConflicts(lanes, bytes);
 }
 
 int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes, int vecElems) {

@@ -108,6 +108,11 @@ int contiguousRegisters(const DistMap &offsets, int64_t maxElems);
 /// registers and warps have the same number.
 int bankConflicts(const Layout &dist, const Layout &shared, int elemBytes, int vecElems);
 int bankConflicts(const DistMap &offsets, int elemBytes, int vecElems);
+/// The same for the lanes of one phase, each at a byte address.
+int bankConflicts(const Layout::Bases &lanes, int64_t bytes);
+
+/// How many bits number the lanes whose accesses of \p bytes go together.
+unsigned phaseLaneBits(int64_t bytes);
 
 /// The same for the 8 row addresses (in bytes) of one matrix of ldmatrix.
 int bankConflictsLdmatrix(const std::array<uint32_t, 8> &rowAddresses);

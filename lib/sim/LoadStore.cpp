@@ -71,7 +71,7 @@ void loadElements(Warp &warp, const Op &op, Mask active, Mask good, const Access
       From value{};
       if (good >> lane & 1)
         std::memcpy(&value, access.host[lane] + element * sizeof value, sizeof value);
-      to[lane] = static_cast<To>(value);
+      to[lane] = static_cast<To>(value); // NOLINT(bugprone-signed-char-misuse): ld.s8 extends the sign
     });
   }
 }

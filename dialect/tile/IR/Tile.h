@@ -36,6 +36,9 @@ Layout layoutOf(mlir::RankedTensorType type);
 Layout layoutOf(SharedType type);
 bool hasLayout(mlir::Type type);
 
+/// How the threads of a block share a copy: rows of up to 16 bytes each.
+Layout copyLayout(AsyncLoadOp op, int64_t warps);
+
 /// `type` held as `layout` says.
 mlir::RankedTensorType withLayout(mlir::RankedTensorType type, const Layout &layout);
 LayoutAttr toAttr(mlir::MLIRContext *context, const Layout &layout);

@@ -8,7 +8,8 @@ def AssignLayouts : Pass<"tile-assign-layouts", "::mlir::func::FuncOp"> {
   let description = [{
     Products get the tensor-core accumulator layout and demand operand layouts; reads that feed products are staged in shared memory
     (`alloc`, `async_load`, `local_load`); other reads and writes get coalesced layouts; everything in between takes the layout its consumer
-    needs. Cheap values are recomputed in each layout they are needed in; the rest is converted (`convert_layout`). Results do not change.
+    needs. Cheap values are recomputed in each layout they are needed in; the rest is converted (`convert_layout`). Tiles in shared memory
+    lie so that the accesses to them conflict least. Results do not change.
   }];
   let dependentDialects = ["::treadle::tile::TileDialect"];
 }

@@ -6,7 +6,6 @@
 
 #include "Emitter.h"
 
-#include "layout/Layouts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/bit.h"
 
@@ -51,6 +50,22 @@ Value Emitter::shuffle(Value value, Value laneOrMask, NVVM::ShflKind kind) {
 }
 Value Emitter::shuffleXor(Value value, uint32_t mask) { return shuffle(value, i32(mask), NVVM::ShflKind::bfly); }
 Value Emitter::shuffleFrom(Value value, Value from) { return shuffle(value, from, NVVM::ShflKind::idx); }
+
+namespace {
+/// A warp's part of a reduction in scratch.
+struct PartTile {
+  Layout shared;
+  TileAccess access;
+};
+} // namespace
+
+/// Row-major and element by element (the backend joins neighbours), unless that conflicts.
+static PartTile partTile(const Layout &part, int elementBytes) {
+  PartTile simple{Layout::shared(part.shape(), f2::identity(part.outBits())), {part, 1}};
+  if (accessCost({simple.access}, simple.shared, elementBytes).conflicts == 0)
+    return simple;
+  return {planSharedConversion(part, part, elementBytes).shared, TileAccess::vectors(part, elementBytes)};
+}
 
 LogicalResult Emitter::emitReduce(ReduceOp op) {
   auto type = cast<RankedTensorType>(op.getOperands()[0].getType());
@@ -110,47 +125,51 @@ LogicalResult Emitter::emitReduce(ReduceOp op) {
     if (uint32_t others = masks[unsigned(In::Warp)] & ~plan->warpMask)
       holder = both(holder, arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
                                                   arith::AndIOp::create(b, place.warp, i32(others)), i32(0)));
-    Value spot = threadPart(out.bases(In::Lane), out.bases(In::Warp));
-    uint32_t spotMask = 0;
-    for (In in : {In::Lane, In::Warp})
-      for (uint32_t basis : out.bases(in))
-        spotMask |= basis;
-    Value mine = arith::AddIOp::create(b, spot, linear(selector, place.warp));
+    Value part = linear(selector, place.warp);
     int64_t parts = int64_t(1) << bits.size();
+    SmallVector<Type> types;
     SmallVector<int64_t> sizes;
-    for (Value operand : op.getOperands())
-      sizes.push_back(elements * parts * (bitsOf(cast<RankedTensorType>(operand.getType()).getElementType()) / 8));
+    for (Value operand : op.getOperands()) {
+      types.push_back(cast<RankedTensorType>(operand.getType()).getElementType());
+      sizes.push_back(elements * parts * (bitsOf(types.back()) / 8));
+    }
     SmallVector<Slot> buffers = scratchTogether(sizes);
     for (const Slot &buffer : buffers)
       touchShared(buffer.begin, buffer.end, /*write=*/true);
     for (size_t i = 0; i < n; ++i) {
-      unsigned bytes = bitsOf(cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType()) / 8;
-      for (int64_t r = 0; r < out.numRegisters(); ++r) {
-        Value value = results[r][i];
-        sharedStore(sharedAddress(buffers[i].offset, mine, spotMask, out.apply(r, 0, 0), bytes), pack({value}), bytes,
-                    holder);
+      unsigned bytes = bitsOf(types[i]) / 8;
+      PartTile tile = partTile(out, bytes);
+      DistMap offsets = offsetMap(out, tile.shared);
+      Value spot = arith::AddIOp::create(b, threadPart(offsets.lane, offsets.warp), part);
+      for (const std::vector<int> &group : planVectors(offsets, tile.access.maxElems).accesses) {
+        Regs values;
+        for (int r : group)
+          values.push_back(results[r][i]);
+        uint32_t reg = offsets.apply(group.front(), 0, 0);
+        sharedStore(sharedAddress(buffers[i].offset, spot, orOf(offsets), reg, bytes), pack(values),
+                    group.size() * bytes, holder);
       }
     }
-    for (size_t i = 0; i < n; ++i)
-      touchShared(buffers[i].begin, buffers[i].end, /*write=*/false);
-    for (int64_t r = 0; r < out.numRegisters(); ++r) {
+    for (const Slot &buffer : buffers)
+      touchShared(buffer.begin, buffer.end, /*write=*/false);
+    std::vector<std::vector<Fetcher>> fetchers(parts); // by part, then operand
+    for (int64_t p = 0; p < parts; ++p)
+      for (size_t i = 0; i < n; ++i) {
+        int64_t bytes = bitsOf(types[i]) / 8;
+        Slot slot = buffers[i];
+        slot.offset = arith::AddIOp::create(b, slot.offset, i32(p * elements * bytes));
+        PartTile tile = partTile(out, bytes);
+        fetchers[p].emplace_back(*this, tile.access, tile.shared, types[i], slot);
+      }
+    for (auto [r, result] : llvm::enumerate(results)) {
       Regs total;
       for (int64_t p = 0; p < parts; ++p) {
         Regs part;
-        for (size_t i = 0; i < n; ++i) {
-          Type element = cast<RankedTensorType>(op.getOperands()[i].getType()).getElementType();
-          unsigned bytes = bitsOf(element) / 8;
-          SmallVector<Value> words;
-          Value pointer = sharedAddress(arith::AddIOp::create(b, buffers[i].offset, i32(p * elements * bytes)), spot,
-                                        spotMask, out.apply(r, 0, 0), bytes);
-          sharedLoad(pointer, bytes, words);
-          Regs value(1);
-          unpack(words, element, value);
-          part.push_back(value.front());
-        }
+        for (Fetcher &fetcher : fetchers[p])
+          part.push_back(fetcher.get(r));
         total = p ? combine(op.getCombine(), total, part) : part;
       }
-      results[r] = std::move(total);
+      result = std::move(total);
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include "Emitter.h"
 
+#include "layout/Layouts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -43,7 +44,7 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
       value = transpose.getOperand();
     const Lazy &tile = lazy.find(value)->second;
     touchShared(tile.slot.begin, tile.slot.end, /*write=*/false);
-    fetcher.emplace(*this, tile.layout, tile.shared, element, tile.slot);
+    fetcher.emplace(*this, TileAccess::fragments(tile.layout, bitsOf(element) / 8), tile.shared, element, tile.slot);
     return Operand{nullptr, [&fetcher](unsigned reg) { return fetcher->get(reg); }};
   };
   Operand a = operand(op.getA(), fetchA), bOperand = operand(op.getB(), fetchB);
@@ -122,59 +123,30 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
   return success();
 }
 
-/// Each thread sums its own elements, reading a column of A and a row of B from shared memory for each k.
+/// Each thread sums its own elements, reading its part of a column of A and of a row of B from shared memory for each
+/// k.
 LogicalResult Emitter::emitDotOnLanes(DotOp op) {
   auto typeA = cast<SharedType>(op.getA().getType()), typeB = cast<SharedType>(op.getB().getType());
   auto typeC = cast<RankedTensorType>(op.getResult().getType());
   Layout layout = layoutOf(typeC);
-  Layout::Bases toA = invertShared(layoutOf(typeA)), toB = invertShared(layoutOf(typeB));
   Slot slotA = slotOf(op.getA()), slotB = slotOf(op.getB());
   touchShared(slotA.begin, slotA.end, /*write=*/false);
   touchShared(slotB.begin, slotB.end, /*write=*/false);
-  unsigned bytes = bitsOf(typeA.getElementType()) / 8;
-  int64_t k = typeA.getShape()[1], columns = typeB.getShape()[1];
-  unsigned shiftK = llvm::Log2_64(k), shiftN = llvm::Log2_64(columns);
-  unsigned columnBits = layout.dimBits(1);
-
-  // Offsets in A of (row, 0) and in B of (0, column), as linear maps of the thread's place.
-  auto rowPart = [&](uint32_t flat) { return f2::apply(toA, (flat >> columnBits) << shiftK); };
-  auto columnPart = [&](uint32_t flat) { return f2::apply(toB, flat & ((1u << columnBits) - 1)); };
-  auto mapped = [&](const Layout::Bases &bases, auto part) {
-    Layout::Bases result;
-    for (uint32_t basis : bases)
-      result.push_back(part(basis));
-    return result;
-  };
-  Value threadA = threadPart(mapped(layout.bases(In::Lane), rowPart), mapped(layout.bases(In::Warp), rowPart));
-  Value threadB = threadPart(mapped(layout.bases(In::Lane), columnPart), mapped(layout.bases(In::Warp), columnPart));
-  Layout::Bases kInA(toA.begin(), toA.begin() + shiftK), kInB(toB.begin() + shiftN, toB.begin() + shiftN + shiftK);
+  int64_t k = typeA.getShape()[1];
 
   auto loop = scf::ForOp::create(b, index(0), index(k), index(1), regs(op.getC()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value step = arith::IndexCastOp::create(b, b.getI32Type(), loop.getInductionVar());
-  Value baseA = arith::XOrIOp::create(b, threadA, linear(kInA, step)),
-        baseB = arith::XOrIOp::create(b, threadB, linear(kInB, step));
-  auto reader = [&](Value base, Slot slot) {
-    return [&, base, slot, cache = llvm::DenseMap<uint32_t, Value>()](uint32_t part) mutable {
-      Value &value = cache[part];
-      if (!value) {
-        SmallVector<Value> words;
-        sharedLoad(sharedAddress(slot.offset, base, ~0u, part, bytes), bytes, words);
-        Regs element(1);
-        unpack(words, typeA.getElementType(), element);
-        value = element.front();
-      }
-      return value;
-    };
+  Type element = typeA.getElementType();
+  auto reader = [&](const Layout &places, SharedType type, Slot slot) {
+    return Fetcher(*this, TileAccess::vectors(places, bitsOf(element) / 8), layoutOf(type), element, slot, step);
   };
-  auto readA = reader(baseA, slotA);
-  auto readB = reader(baseB, slotB);
+  Fetcher rows = reader(laneOperandA(layout, k), typeA, slotA), columns = reader(laneOperandB(layout, k), typeB, slotB);
   Regs sums(loop.getRegionIterArgs());
-  for (int64_t r = 0; r < layout.numRegisters(); ++r) {
-    uint32_t flat = layout.apply(r, 0, 0);
-    Value left = readA(rowPart(flat)), right = readB(columnPart(flat));
-    sums[r] = math::FmaOp::create(b, left, right, sums[r]);
+  for (auto [r, sum] : llvm::enumerate(sums)) {
+    Value left = rows.get(r), right = columns.get(r);
+    sum = math::FmaOp::create(b, left, right, sum);
   }
   scf::YieldOp::create(b, sums);
   bind(op.getResult(), Regs(loop.getResults()));

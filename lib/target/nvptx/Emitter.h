@@ -11,6 +11,7 @@
 #define TREADLE_TARGET_NVPTX_EMITTER_H
 
 #include "layout/Plans.h"
+#include "layout/Swizzle.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -36,6 +37,15 @@ struct ViewInfo {
   mlir::Value pointer;
   llvm::SmallVector<Extent> sizes, strides;
 };
+
+/// The bits that the lane and the warp have a part in.
+inline uint32_t orOf(const DistMap &map) {
+  uint32_t mask = 0;
+  for (const Layout::Bases *bases : {&map.lane, &map.warp})
+    for (uint32_t basis : *bases)
+      mask |= basis;
+  return mask;
+}
 
 class Emitter {
 public:
@@ -147,7 +157,8 @@ private:
   /// Reads registers of a tile in shared memory, as few at a time as the hardware allows.
   class Fetcher {
   public:
-    Fetcher(Emitter &emitter, const Layout &layout, const Layout &shared, Type element, Slot slot);
+    /// The bits of `step` are further warp bits of the places.
+    Fetcher(Emitter &emitter, const TileAccess &access, const Layout &shared, Type element, Slot slot, Value step = {});
     Value get(unsigned reg);
     Regs all();
 

@@ -370,11 +370,7 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
   SmallVector<Value> indices;
   for (Value index : op.getIndices())
     indices.push_back(scalar(index));
-  // The copying layout: rows of 16 bytes, as the swizzle keeps them together.
-  bool lastIsFast = type.getStrides()[op.getAlong()[1]] == 1;
-  int64_t vec = std::min<int64_t>(16, type.getAlign()) / type.getElementBytes();
-  Order order = lastIsFast ? Order{1, 0} : Order{0, 1};
-  Layout layout = coalesced(dest.getShape().vec(), order, vec, warps);
+  Layout layout = copyLayout(op, warps);
   Access at = access(type, op.getView(), indices, op.getAlong(), layout, op.getIndices());
   Layout shared = layoutOf(dest);
   DistMap offsets = offsetMap(layout, shared);
@@ -382,15 +378,11 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
   Slot slot = slotOf(op.getDest());
   touchShared(slot.begin, slot.end, /*write=*/true);
   Value thread = threadPart(offsets.lane, offsets.warp);
-  uint32_t threadMask = 0;
-  for (const auto *bases : {&offsets.lane, &offsets.warp})
-    for (uint32_t basis : *bases)
-      threadMask |= basis;
   Value active = op.getPredicate() ? scalar(op.getPredicate()) : Value();
   Value holder = isFirstHolder(layout);
   unsigned bytes = at.width * at.elementBytes;
   for (int64_t r = 0; r < layout.numRegisters(); r += at.width) {
-    Value to = sharedAddress(slot.offset, thread, threadMask, offsets.apply(r, 0, 0), at.elementBytes);
+    Value to = sharedAddress(slot.offset, thread, orOf(offsets), offsets.apply(r, 0, 0), at.elementBytes);
     Value inside = both(active, inBounds(at, r));
     Value from = address(at, r);
     if (bytes >= 4) {

@@ -245,21 +245,15 @@ void Emitter::sharedLoad(Value pointer, unsigned bytes, SmallVectorImpl<Value> &
     words.push_back(count == 1 ? loaded : vector::ExtractOp::create(b, loaded, int64_t(i)).getResult());
 }
 
-static uint32_t orOf(const DistMap &map) {
-  uint32_t mask = 0;
-  for (const auto *bases : {&map.lane, &map.warp})
-    for (uint32_t basis : *bases)
-      mask |= basis;
-  return mask;
-}
-
 //===-- reading ------------------------------------------------------------===//
 
-Emitter::Fetcher::Fetcher(Emitter &emitter, const Layout &layout, const Layout &shared, Type element, Slot slot)
-    : e(emitter), element(element), bytes(bitsOf(element) / 8), slot(slot), cache(layout.numRegisters()),
-      accessOf(layout.numRegisters(), -1), copyOf(layout.numRegisters(), -1) {
-  if (bytes == 2 || bytes == 4)
-    matrix = planLdmatrix(layout, shared, bytes);
+Emitter::Fetcher::Fetcher(Emitter &emitter, const TileAccess &access, const Layout &shared, Type element, Slot slot,
+                          Value step)
+    : e(emitter), element(element), bytes(bitsOf(element) / 8), slot(slot), cache(access.places.numRegisters()),
+      accessOf(cache.size(), -1), copyOf(cache.size(), -1) {
+  const Layout &places = access.places;
+  if (access.matrices)
+    matrix = planLdmatrix(places, shared, bytes);
   if (matrix) {
     thread = e.threadPart(matrix->laneOffset, matrix->warpOffset);
     threadMask = orOf({{}, matrix->laneOffset, matrix->warpOffset});
@@ -267,11 +261,16 @@ Emitter::Fetcher::Fetcher(Emitter &emitter, const Layout &layout, const Layout &
       for (int reg : load.regs)
         accessOf[reg] = i;
   } else {
-    offsets = offsetMap(layout, shared);
-    uint32_t replicas = freeVariableMasks(layout)[unsigned(In::Register)];
-    vectors = planVectors(offsets, 16 / bytes, replicas);
-    thread = e.threadPart(offsets.lane, offsets.warp);
+    offsets = offsetMap(places, shared);
+    vectors = planVectors(offsets, access.maxElems, access.replicas());
     threadMask = orOf(offsets);
+    if (step) {
+      auto steps = offsets.warp.begin() + llvm::Log2_32(e.warps);
+      thread = arith::XOrIOp::create(e.b, e.threadPart(offsets.lane, {offsets.warp.begin(), steps}),
+                                     e.linear({steps, offsets.warp.end()}, step));
+    } else {
+      thread = e.threadPart(offsets.lane, offsets.warp);
+    }
     for (auto [i, regs] : llvm::enumerate(vectors.accesses))
       for (int reg : regs)
         accessOf[reg] = i;
@@ -280,10 +279,10 @@ Emitter::Fetcher::Fetcher(Emitter &emitter, const Layout &layout, const Layout &
   llvm::DenseMap<uint32_t, int> byElement;
   for (size_t r = 0; r < cache.size(); ++r)
     if (accessOf[r] >= 0)
-      byElement.try_emplace(layout.apply(r, 0, 0), r);
+      byElement.try_emplace(places.apply(r, 0, 0), r);
   for (size_t r = 0; r < cache.size(); ++r)
     if (accessOf[r] < 0)
-      copyOf[r] = byElement.lookup(layout.apply(r, 0, 0));
+      copyOf[r] = byElement.lookup(places.apply(r, 0, 0));
 }
 
 void Emitter::Fetcher::fetch(unsigned number) {
@@ -359,8 +358,9 @@ LogicalResult Emitter::emitLocalLoad(LocalLoadOp op) {
     return success();
   }
   touchShared(slot.begin, slot.end, /*write=*/false);
-  bind(op.getResult(),
-       Fetcher(*this, layoutOf(type), layoutOf(op.getSource().getType()), type.getElementType(), slot).all());
+  Type element = type.getElementType();
+  auto access = TileAccess::fragments(layoutOf(type), bitsOf(element) / 8);
+  bind(op.getResult(), Fetcher(*this, access, layoutOf(op.getSource().getType()), element, slot).all());
   return success();
 }
 
@@ -430,6 +430,6 @@ LogicalResult Emitter::emitConvert(ConvertLayoutOp op) {
     return success();
   }
   touchShared(slot.begin, slot.end, /*write=*/false);
-  bind(op.getResult(), Fetcher(*this, target, *shared, element, slot).all());
+  bind(op.getResult(), Fetcher(*this, TileAccess::fragments(target, bytes), *shared, element, slot).all());
   return success();
 }

@@ -7,10 +7,14 @@
 // element-wise ops, broadcasts, transpositions), clones it in the layout asked for, and stops at a home, where the
 // value is converted. A read that a product asks for is staged in shared memory and read from there as fragments.
 //
+// How a tile lies in shared memory is decided last (SharedLayouts.cpp), when all that reads and writes it is known.
+//
 // What costs too much to compute twice is converted instead: the walk stops where a value depends on a home of its
 // own size (`isRigid`).
 //
 //===----------------------------------------------------------------------===//
+
+#include "SharedLayouts.h"
 
 #include "layout/Layouts.h"
 #include "layout/Plans.h"
@@ -468,7 +472,6 @@ Value Assigner::stage(LoadOp op) {
     return it->second;
   ViewType view = op.getView().getType();
   auto type = tensorOf(op.getResult());
-  Layout access = coalescedFor(view, op.getAlong(), type.getShape());
   int64_t bytes = view.getElementBytes();
   bool unit = llvm::any_of(op.getAlong(), [&](int32_t axis) { return view.getStrides()[axis] == 1; });
   if (type.getRank() != 2 || op.getOther() || !unit || view.getAlign() < 4 || bytes > 4)
@@ -552,7 +555,7 @@ Value Assigner::inShared(Value value) {
     return shared[value] = SharedTransposeOp::create(builder, op.getLoc(), permuted, source, op.getPerm());
   }
   Value held = demand(value, homeOf(value));
-  Layout layout = sharedSwizzled(type.getShape().vec(), {1, 0}, type.getElementTypeBitWidth() / 8, 0);
+  Layout layout = sharedSwizzled(type.getShape().vec(), {1, 0}, type.getElementTypeBitWidth() / 8, 128);
   auto slotType =
       SharedType::get(func.getContext(), 1, type.getShape(), type.getElementType(), toAttr(func.getContext(), layout));
   OpBuilder builder(func.getContext());
@@ -717,8 +720,11 @@ LogicalResult Assigner::run() {
 
 struct AssignLayoutsPass : tile::impl::AssignLayoutsBase<AssignLayoutsPass> {
   void runOnOperation() override {
-    if (isKernel(getOperation()) && failed(Assigner(getOperation()).run()))
-      signalPassFailure();
+    if (!isKernel(getOperation()))
+      return;
+    if (failed(Assigner(getOperation()).run()))
+      return signalPassFailure();
+    assignSharedLayouts(getOperation());
   }
 };
 

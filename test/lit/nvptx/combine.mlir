@@ -117,3 +117,47 @@ func.func @captured(%scale: f32 {tile.name = "captured_scale"}, %x: !tile.view<4
   tile.store %s, %x[%c0, %c0] along [1] : tensor<128xf32>, !tile.view<4x128xf32>
   return
 }
+
+// Sums of 8 neighbours a lane go from warp to warp in vectors of 4, which do not conflict; where each lane has one sum,
+// one by one.
+// CHECK-LABEL: llvm.func @over_warps
+// CHECK: nvvm.shfl.sync bfly
+// CHECK-COUNT-2: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-8: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
+// CHECK-NOT: !llvm.ptr<3> -> vector<4xi32>
+// CHECK: llvm.return
+func.func @over_warps(%x: !tile.view<?x?xbf16, align = 16> {tile.name = "over_warps_x", tile.dims = ["M", "N"]},
+    %y: !tile.view<?xf32, align = 16> {tile.name = "over_warps_y", tile.dims = ["N"]})
+    attributes {tile.kernel, tile.num_warps = 4 : i32, tile.grid = affine_map<() -> (1)>} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%c0, %c0] along [0, 1] : !tile.view<?x?xbf16, align = 16> -> tensor<32x64xbf16>
+  %f = arith.extf %t : tensor<32x64xbf16> to tensor<32x64xf32>
+  %s = tile.reduce (%f) along 0 {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %b : f32
+    tile.yield %c : f32
+  } : (tensor<32x64xf32>) -> (tensor<64xf32>)
+  tile.store %s, %y[%c0] along [0] : tensor<64xf32>, !tile.view<?xf32, align = 16>
+  return
+}
+
+// CHECK-LABEL: llvm.func @one_a_lane
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 4 : i64} : i32, !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK-NOT: llvm.load {{.*}} !llvm.ptr<3>
+// CHECK: llvm.return
+func.func @one_a_lane(%x: !tile.view<?x?xf32> {tile.name = "one_a_lane_x", tile.dims = ["M", "N"]},
+    %y: !tile.view<?xf32> {tile.name = "one_a_lane_y", tile.dims = ["N"]})
+    attributes {tile.kernel, tile.num_warps = 4 : i32, tile.grid = affine_map<() -> (1)>} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%c0, %c0] along [0, 1] : !tile.view<?x?xf32> -> tensor<16x32xf32>
+  %s = tile.reduce (%t) along 0 {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %b : f32
+    tile.yield %c : f32
+  } : (tensor<16x32xf32>) -> (tensor<32xf32>)
+  tile.store %s, %y[%c0] along [0] : tensor<32xf32>, !tile.view<?xf32>
+  return
+}

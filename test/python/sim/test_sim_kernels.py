@@ -114,22 +114,6 @@ READS: Mapping[str, Callable[[Arrays, Constants, int], int]] = {
 }
 """The most bytes that a launch may read."""
 
-CONFLICTS: Mapping[tuple[str, str], float] = {
-    ("cumsum_time", "16-bit"): 0.15,  # the sum that is carried on
-    ("cumsum_rows", "f32"): 0.2,  # the chunk, read as rows of four
-    ("matmul", "f32"): 0.5,  # no tensor cores: operands are read as rows and as columns
-    ("matmul", "tf32"): 0.25,
-    ("lightning_attention", "f32"): 0.65,
-    ("lightning_attention", "tf32"): 0.25,
-}
-"""The part of all accesses to shared memory that bank conflicts may cost; where nothing is said, none."""
-
-
-def arithmetic(case: Case) -> str:
-    precision = getattr(case, "precision", "ieee")
-    return "tf32" if precision.startswith("tf32") else "f32" if case.dtype == "f32" else "16-bit"
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Running
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,8 +143,7 @@ def check_counts(case: Case, report: Report, arrays: Arrays) -> None:
     assert launch.block == (THREADS, 1, 1)
     assert total.global_bytes_read <= READS[case.kernel](arrays, case.constants, math.prod(launch.grid))
     assert total.global_bytes_written == sum(arrays[name].nbytes for name in OUTPUTS if name in arrays)
-    allowed = CONFLICTS.get((case.kernel, arithmetic(case)), 0)
-    assert total.bank_conflicts <= allowed * total.shared_wavefronts
+    assert total.bank_conflicts == 0
 
 
 @pytest.mark.parametrize("arch", ARCHS)

@@ -283,3 +283,23 @@ TEST(Shared, FallsBackToTheNextSmallerSwizzle) {
   EXPECT_TRUE(verify(sharedSwizzled({1}, {0}, 4, 128)));
   EXPECT_TRUE(verify(sharedSwizzled({256}, {0}, 4, 128)));
 }
+
+//===----------------------------------------------------------------------===//
+// Products without tensor cores
+//===----------------------------------------------------------------------===//
+
+TEST(LaneOperands, RowAndColumnOfEachElementStepByStep) {
+  for (const Layout &result : {blocked({64, 32}, {4, 4}, {4, 8}, 4, {1, 0}), coalesced({16, 16}, {1, 0}, 4, 4)})
+    for (int64_t k : {1, 2, 16}) {
+      Layout a = laneOperandA(result, k), b = laneOperandB(result, k);
+      EXPECT_EQ(a.shape(), (Shape{result.shape()[0], k}));
+      EXPECT_EQ(b.shape(), (Shape{k, result.shape()[1]}));
+      for (uint32_t step = 0; step < k; ++step)
+        forEachPlace(result, [&](uint32_t r, uint32_t l, uint32_t w) {
+          std::vector<int64_t> element = result.coords(result.apply(r, l, w));
+          uint32_t warpAndStep = w | step << result.bits(In::Warp);
+          EXPECT_EQ(a.coords(a.apply(r, l, warpAndStep)), (Shape{element[0], step}));
+          EXPECT_EQ(b.coords(b.apply(r, l, warpAndStep)), (Shape{step, element[1]}));
+        });
+    }
+}

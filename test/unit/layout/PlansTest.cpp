@@ -247,6 +247,19 @@ TEST(Conversion, SharedIsAsGoodAsTheSwizzles) {
   }
 }
 
+/// What a reduction leaves in each warp, and exchanges: 8 neighbours a lane.
+TEST(Conversion, ToTheSameLayoutIsFreeOfConflicts) {
+  for (const Layout &part :
+       {Layout({64}, {1, 2, 4}, {8, 16, 32, 0, 0}, {0, 0}), Layout({128}, {1, 64}, {2, 4, 8, 16, 32}, {0, 0}),
+        Layout({8}, {1, 2, 4}, {0, 0, 0, 0, 0}, {0, 0})})
+    for (int elemBytes : {1, 2, 4, 8}) {
+      SharedConversion plan = planSharedConversion(part, part, elemBytes);
+      EXPECT_EQ(plan.storeConflicts, 0) << part.str();
+      EXPECT_EQ(plan.loadConflicts, 0) << part.str();
+      checkShared(part, part, elemBytes);
+    }
+}
+
 TEST(Conversion, RedundantWritersSkip) {
   Layout src({64}, {0, 32}, {1, 2, 4, 8, 0}, {16, 1});
   Layout dst({64}, {1, 2}, {4, 8, 16, 32, 0}, {0, 0});
