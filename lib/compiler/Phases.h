@@ -9,7 +9,7 @@ namespace treadle::compiler {
 
 /// The stages of a program, each with a name on the command line.
 enum class Phase {
-  Tile,      ///< `tile`: as parsed, verified
+  Tile,      ///< `tile`: kernels, as parsed or derived from mixers; verified
   Canonical, ///< `canonical`: inlined and simplified
   Scheduled, ///< `scheduled`: layouts, shared memory, asynchronous copies
   GPU,       ///< `gpu`: the program of one thread: scf, arith, math, vector, nvvm
@@ -25,7 +25,7 @@ std::optional<Phase> findPhase(llvm::StringRef name);
 std::string knownPhases();
 
 /// The passes that lead to `phase` from the one before, as a pipeline on `builtin.module`. Nothing for `tile` and
-/// `ptx`, which the parser and LLVM make.
+/// `ptx`, which `readProgram` and LLVM make.
 std::string pipelineTo(Phase phase, const Arch &arch);
 
 } // namespace treadle::compiler

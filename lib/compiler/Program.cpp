@@ -5,9 +5,12 @@
 #include "compiler/Manifest.h"
 #include "compiler/Passes.h"
 #include "compiler/VerifyKernels.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "treadle/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -22,11 +25,21 @@ std::unique_ptr<MLIRContext> compiler::makeContext() {
   return context;
 }
 
+/// Mixers become kernels.
+static LogicalResult lowerMixers(ModuleOp module) {
+  auto functions = module.getOps<func::FuncOp>();
+  if (llvm::none_of(functions, [](func::FuncOp function) { return function->hasAttr("treadle.mixer"); }))
+    return success();
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  passes.addPass(createSequential());
+  return passes.run(module);
+}
+
 Program compiler::readProgram(MLIRContext *context, const std::string &text, StringRef file, Phase phase) {
   Program program;
   ParserConfig config(context);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, config, file);
-  if (!module)
+  if (!module || (phase == Phase::Tile && failed(lowerMixers(*module))))
     return program;
   if (phase <= Phase::Scheduled) {
     if (failed(verifyKernels(*module, phase)))

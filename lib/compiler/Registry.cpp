@@ -23,10 +23,13 @@
 #include "mlir/Transforms/Passes.h"
 #include "tile/IR/Tile.h"
 #include "tile/Transforms/Passes.h"
+#include "treadle/IR/Treadle.h"
+#include "treadle/Transforms/Passes.h"
 
 using namespace mlir;
 
 void treadle::compiler::registerPasses() {
+  registerTreadlePasses();
   tile::registerTilePasses();
   registerPass([] { return createLowerMathPass(); });
   registerPass([] { return createLowerToLLVMPass(); });
@@ -41,8 +44,9 @@ void treadle::compiler::registerPasses() {
 }
 
 void treadle::compiler::registerDialects(DialectRegistry &registry) {
-  registry.insert<tile::TileDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  registry.insert<TreadleDialect, tile::TileDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                  LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, ub::UBDialect,
+                  vector::VectorDialect>();
   func::registerInlinerExtension(registry);
   LLVM::registerInlinerInterface(registry);
   registerBuiltinDialectTranslation(registry);

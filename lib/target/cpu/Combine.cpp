@@ -3,6 +3,7 @@
 #include "target/cpu/Emitter.h"
 
 #include "mlir/IR/TypeUtilities.h"
+#include "tile/IR/Combine.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -33,19 +34,6 @@ SmallVector<Value> Emitter::combine(Region &region, ValueRange left, ValueRange 
   return SmallVector<Value>(llvm::map_range(block.getTerminator()->getOperands(), value));
 }
 
-/// The value that a region of one op, such as an addition, leaves others unchanged by.
-static TypedAttr neutralElement(Region &region) {
-  Block &block = region.front();
-  if (block.getOperations().size() != 2 || block.getNumArguments() != 2)
-    return {};
-  Operation *op = &block.front();
-  if (op->getNumOperands() != 2 || op->getNumResults() != 1 ||
-      block.getTerminator()->getOperand(0) != op->getResult(0) || op->getOperand(0) == op->getOperand(1) ||
-      llvm::any_of(op->getOperands(), [&](Value v) { return v.getParentBlock() != &block; }))
-    return {};
-  return arith::getNeutralElement(op).value_or(TypedAttr());
-}
-
 void Emitter::emitReduce(tile::ReduceOp op) {
   Region &region = op.getCombine();
   SmallVector<int64_t> shape(tileType(op.getOperands()[0]).getShape());
@@ -59,7 +47,7 @@ void Emitter::emitReduce(tile::ReduceOp op) {
     for (Value result : op.getResults())
       results.push_back(target(result));
 
-  TypedAttr neutral = neutralElement(region);
+  TypedAttr neutral = tile::neutralElement(region);
   SmallVector<Value> init;
   for (Value operand : op.getOperands()) {
     Type type = laneType(tileType(operand).getElementType(), lanes);

@@ -2,6 +2,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
+#include "tile/IR/AnyTileShape.h"
 #include "tile/IR/Tile.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -20,7 +21,7 @@ LogicalResult tile::verifyTile(Operation *op, Type type) {
     return op->emitOpError() << "a tile has a static shape, found " << type;
   int64_t left = 1 << 20; // the product of all sizes could overflow
   for (int64_t size : tensor.getShape()) {
-    if (size < 1 || !llvm::isPowerOf2_64(size))
+    if (size < 1 || (!llvm::isPowerOf2_64(size) && !op->getParentWithTrait<AnyTileShape>()))
       return op->emitOpError() << "a tile's sizes are powers of two, found " << size << " in " << type;
     left /= size;
   }

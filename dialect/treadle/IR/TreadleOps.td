@@ -1,0 +1,58 @@
+#ifndef TREADLE_TREADLE_OPS
+#define TREADLE_TREADLE_OPS
+
+include "treadle/IR/TreadleDialect.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Treadle_Op<string mnemonic, list<Trait> traits = []> : Op<Treadle_Dialect, mnemonic, traits>;
+
+def Treadle_AnyTileShape : NativeOpTrait<"AnyTileShape"> {
+  let cppNamespace = "::treadle::tile";
+}
+
+def Treadle_ScanOp : Treadle_Op<"scan", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
+                                         Treadle_AnyTileShape]> {
+  let summary = "a recurrence over time, given by one step";
+  let description = [{
+    For every sequence and head, from the first time to the last (`reverse`: from the last to the first), the step gets what the inputs have at
+    that time and the states, and yields outputs and the states' next values. Results are the outputs, then the final states.
+    `noncausal`: the states run over the whole sequence first; outputs are computed from their own time's inputs and the final states.
+  }];
+  let arguments = (ins Variadic<Treadle_FieldType>:$inputs, Variadic<Treadle_FieldType>:$initials, UnitAttr:$noncausal,
+                       UnitAttr:$reverse);
+  let results = (outs Variadic<Treadle_FieldType>:$results);
+  let regions = (region SizedRegion<1>:$step);
+  let assemblyFormat = [{
+    `(` $inputs `)` `from` `(` $initials `)` (`noncausal` $noncausal^)? (`reverse` $reverse^)? $step attr-dict
+    `:` custom<Fields>(type($inputs)) `from` custom<Fields>(type($initials)) `->` custom<Fields>(type($results))
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned getNumStates() { return getInitials().size(); }
+    unsigned getNumOutputs() { return getNumResults() - getNumStates(); }
+    ::mlir::ResultRange getOutputs() { return getResults().take_front(getNumOutputs()); }
+    ::mlir::ResultRange getFinals() { return getResults().drop_front(getNumOutputs()); }
+    ::mlir::Block::BlockArgListType getInputArguments() { return getStep().getArguments().take_front(getInputs().size()); }
+    ::mlir::Block::BlockArgListType getStateArguments() { return getStep().getArguments().drop_front(getInputs().size()); }
+    YieldOp getYield();
+  }];
+}
+
+def Treadle_FillOp : Treadle_Op<"fill", [Pure]> {
+  let summary = "a field of one constant, for initial states";
+  let arguments = (ins F32Attr:$value);
+  let results = (outs Treadle_FieldType:$result);
+  let assemblyFormat = "$value attr-dict `:` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
+def Treadle_YieldOp : Treadle_Op<"yield", [Pure, Terminator, ReturnLike, AttrSizedOperandSegments,
+                                           ParentOneOf<["ScanOp"]>]> {
+  let summary = "end of a step: outputs, then the states' next values";
+  let arguments = (ins Variadic<AnyType>:$outputs, Variadic<AnyType>:$states);
+  let assemblyFormat = "($outputs^ `:` type($outputs))? (`next` $states^ `:` type($states))? attr-dict";
+}
+
+#endif

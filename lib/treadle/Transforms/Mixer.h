@@ -1,0 +1,47 @@
+//===-- Mixer.h - a mixer, and the arrays of its kernel --------*- C++ -*-===//
+#ifndef TREADLE_LIB_TREADLE_TRANSFORMS_MIXER_H
+#define TREADLE_LIB_TREADLE_TRANSFORMS_MIXER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tile/IR/Tile.h"
+#include "treadle/IR/Treadle.h"
+
+namespace treadle {
+
+/// One array of the kernel that a mixer becomes.
+struct Array {
+  enum Role {
+    Input,
+    Initial,
+    Output,
+    Final,
+    Lengths, ///< where each packed sequence begins
+    Entries, ///< which entry of the pools of states a sequence uses
+  };
+  Role role;
+  unsigned position; ///< among the scan's inputs, states or outputs
+  std::string name;
+  mlir::Location loc;
+  tile::ViewType view;
+  mlir::ArrayAttr dims;  ///< as in `tile.dims`
+  unsigned numIndices{}; ///< axes before those of the value
+
+  bool isWritten() const { return role == Output || role == Final; }
+};
+
+struct Mixer {
+  mlir::func::FuncOp function;
+  ScanOp scan;
+  bool packed, indexed;
+  llvm::SmallVector<Array> arrays; ///< the kernel's arguments, in order
+
+  /// Reads a function with `treadle.mixer`; errors are at what is no part of one.
+  static llvm::FailureOr<Mixer> read(mlir::func::FuncOp function);
+
+  /// The place of an array among the kernel's arguments; nothing if the kernel has none such.
+  std::optional<unsigned> find(Array::Role role, unsigned position = 0) const;
+};
+
+} // namespace treadle
+
+#endif

@@ -1,0 +1,171 @@
+//===-- Sharing.cpp - an axis that blocks share ----------------------------===//
+
+#include "Sharing.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "tile/IR/Tile.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace treadle;
+
+/// Bytes of states that one block keeps in registers without spilling.
+static constexpr int64_t maxStateBytes = 32 << 10;
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+bool treadle::differInOnes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+  SmallVector<int64_t> left(a), right(b);
+  llvm::erase(left, 1);
+  llvm::erase(right, 1);
+  return left == right;
+}
+
+void Sharing::add(Value value) {
+  first[value] = count;
+  count += shapeOf(value).size();
+  classes.grow(count);
+}
+
+void Sharing::join(Value a, unsigned i, Value b, unsigned j) { classes.join(first[a] + i, first[b] + j); }
+
+void Sharing::mix(Value value) {
+  for (unsigned axis = 0; axis < shapeOf(value).size(); ++axis)
+    mix(value, axis);
+}
+
+void Sharing::relateReshape(Value from, Value to) {
+  ArrayRef<int64_t> a = shapeOf(from), b = shapeOf(to);
+  if (!differInOnes(a, b)) {
+    mix(from);
+    mix(to);
+    return;
+  }
+  for (unsigned i = 0, j = 0; i < a.size() && j < b.size();) {
+    if (a[i] == 1)
+      ++i;
+    else if (b[j] == 1)
+      ++j;
+    else
+      join(from, i++, to, j++);
+  }
+}
+
+/// An op of the step: which axes of its results are which of its operands.
+void Sharing::relate(Operation *op) {
+  for (Value operand : op->getOperands())
+    if (!first.count(operand)) // a constant from outside
+      relate(operand.getDefiningOp());
+  for (Value result : op->getResults())
+    add(result);
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](tile::IotaOp iota) { mix(iota); })
+      .Case<arith::ConstantOp, tile::SplatOp>([](auto) {})
+      .Case([&](tile::ExpandDimsOp expand) {
+        for (unsigned axis = 0; axis < shapeOf(expand.getOperand()).size(); ++axis)
+          join(expand.getOperand(), axis, expand, axis + (axis >= expand.getAxis()));
+      })
+      .Case([&](tile::BroadcastOp broadcast) {
+        for (auto [axis, from, to] : llvm::enumerate(shapeOf(broadcast.getOperand()), shapeOf(broadcast)))
+          if (from == to)
+            join(broadcast.getOperand(), axis, broadcast, axis);
+      })
+      .Case([&](tile::TransposeOp transpose) {
+        for (auto [axis, from] : llvm::enumerate(transpose.getPerm()))
+          join(transpose.getOperand(), from, transpose, axis);
+      })
+      .Case([&](tile::ReshapeOp reshape) { relateReshape(reshape.getOperand(), reshape); })
+      .Case([&](tile::ReduceOp reduce) {
+        for (Value operand : reduce.getOperands()) {
+          mix(operand, reduce.getAxis());
+          for (unsigned axis = 0; axis < shapeOf(operand).size(); ++axis) {
+            join(operand, axis, reduce.getOperand(0), axis);
+            for (Value result : reduce.getResults())
+              if (axis != reduce.getAxis())
+                join(operand, axis, result, axis - (axis > reduce.getAxis()));
+          }
+        }
+      })
+      .Default([&](Operation *elementwise) {
+        for (Value result : elementwise->getResults())
+          for (Value operand : elementwise->getOperands())
+            for (unsigned axis = 0; axis < shapeOf(operand).size(); ++axis)
+              join(operand, axis, result, axis);
+      });
+}
+
+Sharing::Sharing(ScanOp scan, bool inPlace) {
+  for (Value argument : scan.getStep().getArguments())
+    add(argument);
+  for (Operation &op : scan.getStep().front().without_terminator())
+    relate(&op);
+  for (auto [old, next] : llvm::zip(scan.getStateArguments(), scan.getYield().getStates())) {
+    if (!first.count(next))
+      relate(next.getDefiningOp());
+    for (unsigned axis = 0; axis < shapeOf(old).size(); ++axis)
+      join(old, axis, next, axis);
+  }
+  for (Value output : scan.getYield().getOutputs())
+    if (!first.count(output))
+      relate(output.getDefiningOp());
+  // Two axes of one value that run together are a diagonal, of which a block would need more than its own.
+  for (auto [value, number] : first) {
+    unsigned rank = shapeOf(value).size();
+    for (unsigned i = 0; i < rank; ++i)
+      for (unsigned j = 0; j < i; ++j)
+        if (classes.findLeader(number + i) == classes.findLeader(number + j))
+          mix(value, i);
+  }
+  classes.compress();
+  choose(scan, inPlace);
+}
+
+/// The last axis of the first state that can be shared, if the states are too large for one block.
+void Sharing::choose(ScanOp scan, bool inPlace) {
+  llvm::DenseSet<unsigned> bad;
+  for (unsigned axis : mixed)
+    bad.insert(classes[axis]);
+  auto has = [&](Value value, unsigned wanted) {
+    for (unsigned axis = 0; axis < shapeOf(value).size(); ++axis)
+      if (classes[first[value] + axis] == wanted)
+        return true;
+    return false;
+  };
+  auto bytes = [](Value value) {
+    int64_t total = 4;
+    for (int64_t size : shapeOf(value))
+      total *= int64_t(llvm::PowerOf2Ceil(size));
+    return total;
+  };
+  for (Value state : scan.getStateArguments()) {
+    for (int axis = int(shapeOf(state).size()) - 1; axis >= 0; --axis) {
+      unsigned candidate = classes[first[state] + axis];
+      int64_t size = shapeOf(state)[axis];
+      bool isSafe = llvm::all_of(scan.getStateArguments(), [&](Value other) { return has(other, candidate); });
+      if (size <= 32 || bad.contains(candidate) || (inPlace && !isSafe))
+        continue;
+      int64_t padded = llvm::PowerOf2Ceil(size), whole = 0, along = 0;
+      for (Value other : scan.getStateArguments())
+        (has(other, candidate) ? along : whole) += bytes(other);
+      int64_t width = padded;
+      while (width > 32 && (width > 64 || whole + along / padded * width > maxStateBytes))
+        width /= 2;
+      chosen = candidate;
+      blockWidth = width;
+      blocks = llvm::divideCeil(size, width);
+      return;
+    }
+  }
+}
+
+bool Sharing::isShared(Value value) const {
+  for (unsigned axis = 0; axis < shapeOf(value).size(); ++axis)
+    if (isShared(value, axis))
+      return true;
+  return false;
+}

@@ -1,0 +1,50 @@
+//===-- Step.h - a step on tiles -------------------------------*- C++ -*-===//
+#ifndef TREADLE_LIB_TREADLE_TRANSFORMS_STEP_H
+#define TREADLE_LIB_TREADLE_TRANSFORMS_STEP_H
+
+#include "Sharing.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "tile/IR/Tile.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace treadle {
+
+/// The ops that some values of a step need, in the order of the program, and the arguments that these ops use.
+struct Slice {
+  llvm::SetVector<mlir::Operation *> ops;
+  llvm::MapVector<mlir::Value, mlir::Operation *> arguments; ///< with an op that uses each
+};
+
+/// What `end` yields as `wanted` needs, without what makes the values in `known`.
+Slice sliceOf(ScanOp scan, mlir::ValueRange wanted, llvm::function_ref<bool(mlir::Value)> known);
+
+/// Writes the ops of a step into a kernel: on tiles, whose sizes are powers of two, and of a shared axis one block's
+/// part.
+class StepWriter {
+public:
+  /// `offset`: where the block's part of the shared axis begins; null if none is shared.
+  StepWriter(const Sharing &sharing, mlir::Value offset) : sharing(sharing), offset(offset) {}
+
+  /// The type of a step's value in the kernel. An error, at `op`, if that is too large.
+  llvm::FailureOr<mlir::Type> typeOf(mlir::Value value, mlir::Operation *op) const;
+
+  /// Copies the ops; `map` takes values of the step to those of the kernel.
+  llvm::LogicalResult write(mlir::OpBuilder &builder, const Slice &slice, mlir::IRMapping &map) const;
+
+private:
+  llvm::LogicalResult write(mlir::OpBuilder &builder, mlir::Operation *op, mlir::IRMapping &map) const;
+  llvm::LogicalResult prepare(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Operation *copy) const;
+  llvm::LogicalResult prepareReduce(mlir::OpBuilder &builder, tile::ReduceOp op, mlir::Operation *copy) const;
+  bool isPadded(mlir::Value value, unsigned axis) const;
+  mlir::Value fill(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value original, unsigned axis, mlir::Value tile,
+                   mlir::Attribute with) const;
+
+  const Sharing &sharing;
+  mlir::Value offset;
+};
+
+} // namespace treadle
+
+#endif
