@@ -1,9 +1,10 @@
-"""The language: what a kernel is written in.
+"""The language: what a kernel, and the step of a scan (td.scan), is written in.
 
 Values are *tiles* (static shape, extents powers of two), *scalars* (index for integers, f32, i1…) and compile-time
-constants (Python numbers, strings, dtypes, tuples). Numbers take the dtype of the other operand; two values of
-different dtypes are an error, `.to(dtype)` converts. Shapes broadcast as in NumPy. Elementary functions take f32.
-Every function below raises KernelError, at the line of the call, when its operands do not fit.
+constants (Python numbers, strings, dtypes, tuples). In a step tiles have any extents, and all values are f32, i32 or
+i1. Numbers take the dtype of the other operand; two values of different dtypes are an error, `.to(dtype)` converts.
+Shapes broadcast as in NumPy. Elementary functions take f32. Every function below raises KernelError, at the line of the
+call, when its operands do not fit.
 """
 
 from __future__ import annotations
@@ -15,9 +16,23 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from treadle.errors import TreadleError
-from treadle.frontend.annotations import Align, Const, MaxBytes, Optional, Strides, Tensor, strided
+from treadle.frontend.annotations import (
+    Align,
+    Const,
+    In,
+    MaxBytes,
+    Optional,
+    Param,
+    PerHead,
+    Shared,
+    State,
+    Strides,
+    Tensor,
+    strided,
+)
 from treadle.frontend.declared import Function, Kernel
 from treadle.frontend.dtypes import DType, bf16, f16, f32, i1, i8, i16, i32, i64, index
+from treadle.frontend.scans import Scan
 
 if TYPE_CHECKING:
     import os
@@ -27,9 +42,15 @@ __all__ = [
     "Const",
     "DType",
     "Function",
+    "In",
     "Kernel",
     "MaxBytes",
     "Optional",
+    "Param",
+    "PerHead",
+    "Scan",
+    "Shared",
+    "State",
     "Strides",
     "Tensor",
     "Tile",
@@ -48,6 +69,7 @@ __all__ = [
     "exp2",
     "f16",
     "f32",
+    "factorials",
     "full",
     "function",
     "grid",
@@ -61,6 +83,7 @@ __all__ = [
     "kernel",
     "load",
     "load_kernels",
+    "load_scans",
     "log",
     "log1p",
     "log2",
@@ -68,6 +91,8 @@ __all__ = [
     "maximum",
     "minimum",
     "next_power_of_two",
+    "outer",
+    "powers",
     "reduce",
     "reshape",
     "rsqrt",
@@ -75,9 +100,11 @@ __all__ = [
     "sigmoid",
     "silu",
     "sin",
+    "softplus",
     "sqrt",
     "static_assert",
     "static_range",
+    "stop_gradient",
     "strided",
     "tanh",
     "transpose",
@@ -96,7 +123,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def _builtin(fn: _F) -> _F:
     @functools.wraps(fn)
     def outside(*args: object, **kwargs: object) -> Any:
-        raise TreadleError(f"td.{fn.__name__} can only be called inside a kernel")
+        raise TreadleError(f"td.{fn.__name__} can only be called inside a kernel or a step")
 
     BUILTINS[outside] = fn.__name__
     return outside  # type: ignore[return-value]
@@ -150,8 +177,16 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
     return load_file(path)
 
 
+def load_scans(path: str | os.PathLike[str]) -> dict[str, Scan]:
+    """Import a Python file: its scans by name, in the order of definition. Mistakes in it are KernelErrors."""
+    from treadle.frontend.loading import load_scans as load_file
+
+    return load_file(path)
+
+
 class Tile:
-    """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`.
+    """The methods of tiles and scalars. Also `t.shape`, `t.dtype`, `t.T` (last two axes swapped), `t[:, None]`,
+    `t[..., None]`.
 
     `t[16:32, :]` is a block: on every axis `:` or a slice with constant bounds, whose size is a power of two and whose
     start is a multiple of the size. A row is the block `t[15:16, :]`.
@@ -312,8 +347,35 @@ def logaddexp(x: Any, y: Any) -> Any:
 
 
 @_builtin
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)) without overflow (f32)."""
+
+
+@_builtin
+def outer(x: Any, y: Any) -> Any:
+    """x[:, None] * y[None, :]: [K], [V] → [K, V]."""
+
+
+@_builtin
+def powers(x: Any, P: int) -> Any:
+    """x[..., None] ** (0, 1, … P): [...] → [..., P + 1], products of f32; 0 ** 0 is 1. P: a constant."""
+
+
+@_builtin
+def factorials(P: int) -> Any:
+    """0!, 1!, … P! as an f32 tile [P + 1]. P: a constant, up to 34."""
+
+
+@_builtin
+def stop_gradient(x: Any) -> Any:
+    """x itself; marks what a derivative is to take as a constant. Nothing derives yet, so it changes nothing."""
+
+
+@_builtin
 def dot(a: Any, b: Any, acc: Any = None, precision: str = "ieee") -> Any:
     """a · b + acc: [M, K] · [K, N] → f32 [M, N]; also `a @ b`.
+
+    In a step, `@` takes a vector and a vector or matrix: [K] · [K, V] → [V], [V, K] · [K] → [V], [K] · [K] → a scalar.
 
     a and b: f32, f16 or bf16, both the same; acc: f32 [M, N], zero when None. precision, of f32 operands: "ieee",
     "tf32" or "tf32x3".
@@ -329,9 +391,51 @@ def reduce(fn: Any, xs: Any, axis: int) -> Any:
     """
 
 
-@_builtin
-def scan(fn: Any, xs: Any, axis: int, reverse: bool = False) -> Any:
-    """Inclusive scan along an axis with an associative `fn` as in td.reduce: earlier prefix, later element."""
+def tile_scan(fn: Any, xs: Any, axis: int, reverse: bool = False) -> Any:
+    """What `td.scan` is in a kernel: its parameters there."""
+
+
+@overload
+def scan(fn: Callable[..., Any], /) -> Scan: ...
+@overload
+def scan(*, dtype: str = ..., num_warps: int = ...) -> Callable[[Callable[..., Any]], Scan]: ...
+@overload
+def scan(fn: Callable[..., Any], xs: Any, axis: int, reverse: bool = ...) -> Any: ...
+def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, **more: Any) -> Any:
+    """Make one time step a scan over a sequence: `@td.scan` or `@td.scan(dtype="f32", num_warps=8)`.
+
+        @td.scan
+        def lightning_attention(q: td.In["K"], k: td.In["K"], v: td.In["V"], decay: td.PerHead, S: td.State["K", "V"]):
+            S = td.exp(decay) * S + td.outer(k, v)
+            return q @ S, S
+
+    A step is a pure function of what one head has of one token, and of the states. Its parameters are inputs (td.In,
+    td.Shared, td.PerHead, td.Param), then states (td.State), then, after a *, constants (td.Const); it returns the
+    outputs, then the new value of every state, in the order of the parameters. Values are f32 scalars and tiles of any
+    size; the names of axes are constants in it. td.outer, `@` of a vector and a vector or matrix, .sum(axis), td.where
+    and the elementary functions make new values; what depends on memory, on other tokens or on run-time control flow
+    is an error.
+
+    dtype: of outputs, and of inputs without one; num_warps: warps of a block. Both can be overridden.
+
+    In a kernel, `td.scan(fn, xs, axis, reverse=False)` is something else: the inclusive scan along an axis of a tile,
+    or of a tuple of tiles, with an associative `fn` as in td.reduce: earlier prefix, later element.
+    """
+    unknown = sorted(more.keys() - signature_of(tile_scan).parameters.keys())
+    if unknown:
+        raise TreadleError(f"td.scan has no option {unknown[0]}; it has dtype and num_warps")
+    if tiles or more:
+        raise TreadleError("td.scan of tiles can only be called inside a kernel; on a step it is a decorator")
+
+    def make(function: Callable[..., Any]) -> Scan:
+        if not isinstance(function, FunctionType):
+            raise TreadleError(f"td.scan decorates a function, not {function!r}")
+        return Scan(function, str(dtype), num_warps)
+
+    return make if fn is None else make(fn)
+
+
+BUILTINS[scan] = "scan"
 
 
 @_builtin

@@ -82,3 +82,62 @@ class Optional:
 
 class Const:
     """`N: td.Const = 64`: a compile-time constant (int, float, bool or str), keyword-only and with a default."""
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """What `td.In["K"]`, `td.State["K", "V"]` and their like evaluate to: whose they are, and the items as written."""
+
+    owner: type[_Field]
+    items: tuple[Any, ...]
+
+
+class _Field:
+    """A parameter of a step: axes (names, expressions such as "P+1", integers), then a storage dtype if it matters."""
+
+    indices: str
+    """Of what there is one value each, see dialect/treadle/README.md."""
+
+    def __class_getitem__(cls, items: Any) -> FieldSpec:
+        return FieldSpec(cls, items if isinstance(items, tuple) else (items,))
+
+
+class In(_Field):
+    """`q: td.In["K"]`, `x: td.In["K", "V"]`, `dt: td.In`: one value for every token and head, [batch, time, heads, K].
+
+    `td.In["K", td.f32]` fixes how it is stored; without a dtype that is the scan's. The step computes in f32.
+    """
+
+    indices = "BTH"
+
+
+class Shared(_Field):
+    """`b: td.Shared["N"]`: one value for every token, the same for all heads, [batch, time, N]."""
+
+    indices = "BT"
+
+
+class PerHead(_Field):
+    """`decay: td.PerHead`, `u: td.PerHead["K"]`: one value for every head, the same at every time, [heads, K], f32."""
+
+    indices = "H"
+
+
+class Param(_Field):
+    """`w: td.Param["K"]`: one value for all, [K], f32."""
+
+    indices = ""
+
+
+class State(_Field):
+    """`S: td.State["K", "V"]`, `z: td.State["K"] = -td.inf`: what a head remembers of the tokens before, f32.
+
+    The default is its value before the first token, 0 without one. The step gets the old value and returns the new one.
+    """
+
+    indices = "BH"
+
+
+def is_field(spec: Any) -> bool:
+    """True for `td.In`, `td.In["K"]` and their like."""
+    return isinstance(spec, FieldSpec) or (isinstance(spec, type) and issubclass(spec, _Field))

@@ -10,6 +10,7 @@ from treadle.frontend.elementwise import where
 from treadle.frontend.expressions import condition
 from treadle.frontend.interpreter import Interpreter, Returned, statement
 from treadle.frontend.liveness import assigned
+from treadle.frontend.steprules import check_control
 from treadle.frontend.values import Scalar, Unbound, Value
 
 _NOTHING = object()
@@ -20,6 +21,7 @@ def _if(it: Interpreter, node: ast.If) -> Returned | None:
     test = condition(it, node.test, "if")
     if not isinstance(test, Scalar):
         return it.run(node.body if test else node.orelse)
+    check_control(it.b, "a run-time if", "choose values with td.where(condition, a, b)", node.test)
     _runtime_if(it, node, test)
     return None
 
@@ -145,6 +147,7 @@ def conditional(it: Interpreter, node: ast.IfExp) -> object:
     test = condition(it, node.test, "a conditional expression")
     if not isinstance(test, Scalar):
         return it.eval(node.body if test else node.orelse)
+    check_control(b, "a run-time condition", "choose values with td.where(condition, a, b)", node.test)
     values: list[object] = []
     texts: list[list[str]] = []
     for side in (node.body, node.orelse):

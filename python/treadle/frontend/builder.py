@@ -33,14 +33,22 @@ class Frame:
 
 
 class Builder:
-    """State of one lowering."""
+    """State of one lowering. `step`: of a @td.scan's step, not of a kernel."""
 
-    def __init__(self, source: Source, fn: object, node: ast.AST) -> None:
+    def __init__(self, source: Source, fn: object, node: ast.AST, *, step: bool = False) -> None:
+        self.step = step
         self.emitter = Emitter()
         self.frames = [Frame(source, fn, None, "")]
         self.node = node
         self.statement = node
+        self.places: dict[str, Location] = {}
+        """Where operations come from, by the text of their location."""
         self.at(node)
+
+    @property
+    def place(self) -> str:
+        """What is being read, for errors."""
+        return "a step" if self.step else "a kernel"
 
     @property
     def source(self) -> Source:
@@ -51,6 +59,8 @@ class Builder:
         """Operations and errors that follow belong to `node`."""
         self.node = node
         self.emitter.loc = f" loc({self._loc(node)})"
+        if self.step:
+            self.places[self.emitter.loc] = self.source.location(node)
 
     def _loc(self, node: ast.AST) -> str:
         at: Any = node
@@ -114,12 +124,18 @@ class Builder:
             hint = "write a number, or compare to get a condition"
         raise self.error(f"{describe(value)} is not a value of {dtype}", hint)
 
+    def literal_dtype(self, value: bool | int | float) -> DType:
+        """The dtype of a Python number on its own; a step has no index values."""
+        if isinstance(value, bool):
+            return dtypes.i1
+        return dtypes.index if isinstance(value, int) and not self.step else dtypes.f32
+
     def value(self, value: object, what: str) -> Value:
         """A run-time value: numbers become constants of their own dtype. `what` names the operand in errors."""
         if isinstance(value, Value):
             return value
         if isinstance(value, (bool, int, float)):
-            return self.constant(value, literal_dtype(value))
+            return self.constant(value, self.literal_dtype(value))
         raise self.not_a_value(value, what)
 
     def not_a_value(self, value: object, what: str) -> KernelError:
@@ -140,13 +156,6 @@ class Builder:
                 f"{what} is {describe(value)}, not a tile", "make a tile with td.full(shape, value, dtype)"
             )
         raise self.not_a_value(value, what)
-
-
-def literal_dtype(value: bool | int | float) -> DType:
-    """The dtype of a Python number on its own."""
-    if isinstance(value, bool):
-        return dtypes.i1
-    return dtypes.index if isinstance(value, int) else dtypes.f32
 
 
 def is_number(value: object) -> bool:

@@ -17,8 +17,10 @@ from treadle.frontend.elementwise import is_constant
 from treadle.frontend.expressions import METHODS, attribute
 from treadle.frontend.interpreter import Interpreter, expression
 from treadle.frontend.library import LIBRARY, METHOD_LIBRARY
+from treadle.frontend.scans import Scan
 from treadle.frontend.scope import Scope
 from treadle.frontend.source import find
+from treadle.frontend.steprules import check_function
 from treadle.frontend.values import LambdaRef, Scalar, TensorRef, Tile, Unbound, Value, describe
 
 MAX_INLINING = 64
@@ -29,10 +31,10 @@ _ON_CONSTANTS = {int, float, bool, str, tuple, round, len, abs, pow, divmod, sum
 def _call(it: Interpreter, node: ast.Call) -> object:
     for arg in node.args:
         if isinstance(arg, ast.Starred):
-            raise it.b.error("star arguments are not supported in a kernel", "pass arguments one by one", arg)
+            raise it.b.error(f"star arguments are not supported in {it.b.place}", "pass arguments one by one", arg)
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise it.b.error("star arguments are not supported in a kernel", "pass arguments one by one", keyword)
+            raise it.b.error(f"star arguments are not supported in {it.b.place}", "pass arguments one by one", keyword)
     if isinstance(node.func, ast.Attribute):
         base = it.eval(node.func.value)
         if isinstance(base, Value):
@@ -41,6 +43,8 @@ def _call(it: Interpreter, node: ast.Call) -> object:
         callee = attribute(it, base, node.func.attr)
     else:
         callee = it.eval(node.func)
+    if isinstance(callee, FunctionType) and callee in language.BUILTINS:
+        check_function(it.b, language.BUILTINS[callee], node)
     if callee is language.grid:
         return grid.declare(it, node)
     if callee is language.load:
@@ -66,7 +70,8 @@ def apply(it: Interpreter, callee: object, args: list[object], kwargs: dict[str,
         if name not in LIBRARY and callee not in (language.reduce, language.scan):
             hint = "write `for i in td.static_range(n):`" if name == "static_range" else None
             raise b.error(f"td.{name} cannot be called here", hint, node)
-        bound = bind(it, f"td.{name}", callee, args, kwargs)
+        declared = language.tile_scan if callee is language.scan else callee
+        bound = bind(it, f"td.{name}", declared, args, kwargs)
         if callee is language.reduce:
             return reductions.reduce(b, bound["xs"], bound["axis"], _combine(it, bound["fn"]))
         if callee is language.scan:
@@ -75,7 +80,10 @@ def apply(it: Interpreter, callee: object, args: list[object], kwargs: dict[str,
     if isinstance(callee, Function):
         return inline(it, callee.fn, args, kwargs, node)
     if isinstance(callee, Kernel):
-        raise b.error(f"kernel {callee.name} is called in a kernel", "share code with a @td.function", node)
+        raise b.error(f"kernel {callee.name} is called in {b.place}", "share code with a @td.function", node)
+    if isinstance(callee, Scan):
+        hint = "a step calls functions; share code with a @td.function" if b.step else "a scan is called on arrays"
+        raise b.error(f"scan {callee.name} is called in {b.place}", hint, node)
     if isinstance(callee, FunctionType) and not callee.__module__.startswith("treadle."):
         return inline(it, callee, args, kwargs, node)
     if callee is builtins.min or callee is builtins.max:
@@ -154,7 +162,7 @@ def _native(it: Interpreter, callee: Any, args: list[object], kwargs: dict[str, 
     method = isinstance(callee, BuiltinMethodType) and isinstance(callee.__self__, (int, float, str, tuple))
     known = method or getattr(callee, "__module__", None) == "math"
     if not known and not (callee.__hash__ is not None and callee in _ON_CONSTANTS):
-        raise b.error(f"{describe(callee)} cannot be called in a kernel", None, node)
+        raise b.error(f"{describe(callee)} cannot be called in {b.place}", None, node)
     if callee is len and len(args) == 1 and isinstance(args[0], tuple):
         return len(args[0])
     for arg in [*args, *kwargs.values()]:

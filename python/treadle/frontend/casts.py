@@ -5,6 +5,7 @@ from __future__ import annotations
 from treadle.frontend import dtypes
 from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.dtypes import DType
+from treadle.frontend.steprules import check_computed
 from treadle.frontend.values import Scalar, Tile, Value, make, tile_type
 
 
@@ -28,6 +29,7 @@ def to(b: Builder, value: object, dtype: object) -> Value:
 def check_dtype(b: Builder, dtype: object) -> DType:
     """`dtype` when it is one, else an error."""
     if isinstance(dtype, DType):
+        check_computed(b, dtype)
         return dtype
     names = ", ".join(dtypes.BY_NAME)
     shown = repr(dtype) if isinstance(dtype, str) else getattr(dtype, "__name__", repr(dtype))
@@ -98,8 +100,8 @@ def adapt(b: Builder, value: object, dtype: DType, shape: tuple[int, ...], what:
 
 
 def settle(b: Builder, v: Value) -> Value:
-    """A scalar that came out of a tensor or tile: integers become index."""
-    return cast(b, v, dtypes.index) if not v.dims and v.dtype.kind == "int" else v
+    """A scalar that came out of a tensor or tile: integers become index, but not in a step."""
+    return cast(b, v, dtypes.index) if not v.dims and v.dtype.kind == "int" and not b.step else v
 
 
 def renamed(name: str, like: Value) -> Value:

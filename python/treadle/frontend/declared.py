@@ -24,7 +24,7 @@ class Function:
         functools.update_wrapper(self, fn)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        raise TreadleError(f"{self.fn.__name__} can only be called inside a kernel")
+        raise TreadleError(f"{self.fn.__name__} can only be called inside a kernel or a step")
 
     def __repr__(self) -> str:
         return f"<td.function {self.fn.__name__}>"

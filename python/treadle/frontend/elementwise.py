@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from treadle.frontend import dtypes, indexmath
-from treadle.frontend.builder import Builder, is_number, literal_dtype
+from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.casts import adapt, cast
 from treadle.frontend.dtypes import DType
 from treadle.frontend.shaping import broadcast, common_shape
@@ -66,7 +66,7 @@ def _common_dtype(b: Builder, values: list[object], what: str) -> DType:
     """The dtype that operands agree on: an index scalar takes that of an integer tile."""
     typed = [v for v in values if isinstance(v, Value)]
     if not typed:
-        kinds = [literal_dtype(v) for v in values if isinstance(v, (int, float))]
+        kinds = [b.literal_dtype(v) for v in values if isinstance(v, (int, float))]
         return next((k for k in kinds if k.is_float), kinds[0])
     fixed = [v for v in typed if not (isinstance(v, Scalar) and v.dtype is dtypes.index)]
     dtype = fixed[0].dtype if fixed else dtypes.index

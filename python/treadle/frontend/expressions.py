@@ -13,6 +13,7 @@ from treadle.frontend.dtypes import i1
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.interpreter import Interpreter, expression
 from treadle.frontend.scope import MISSING
+from treadle.frontend.steprules import check_block
 from treadle.frontend.values import Scalar, TensorRef, Tile, Unbound, Value, describe
 
 BINARY: dict[type[ast.operator], str] = {
@@ -28,7 +29,7 @@ COMPARE: dict[type[ast.cmpop], str] = {
 def _constant(it: Interpreter, node: ast.Constant) -> object:
     if isinstance(node.value, (bytes, complex)):
         it.b.at(node)
-        raise it.b.error(f"a {type(node.value).__name__} constant is not supported in a kernel")
+        raise it.b.error(f"a {type(node.value).__name__} constant is not supported in {it.b.place}")
     return node.value
 
 
@@ -59,9 +60,9 @@ def _binop(it: Interpreter, node: ast.BinOp) -> object:
 def binop(it: Interpreter, op: ast.operator, left: object, right: object) -> object:
     """An operator applied to values."""
     if isinstance(op, ast.MatMult):
-        from treadle.frontend.products import dot
+        from treadle.frontend.products import dot, step_product
 
-        return dot(it.b, left, right)
+        return step_product(it.b, left, right) if it.b.step else dot(it.b, left, right)
     return elementwise.binary(it.b, BINARY[type(op)], left, right)
 
 
@@ -232,11 +233,14 @@ def _item(it: Interpreter, base: tuple[object, ...] | str, node: ast.Subscript) 
 
 
 def _index_tile(it: Interpreter, tile: Tile, node: ast.Subscript) -> Tile:
-    """`t[:, None]`, `t[16:32, :]`."""
-    items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    """`t[:, None]`, `t[..., None]`, `t[16:32, :]`."""
+    items = _without_ellipsis(tile, node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])
     if any(isinstance(item, ast.Slice) and (item.lower or item.upper or item.step) for item in items):
+        check_block(it.b, node)
         return _block(it, tile, items, node)
     hint = "index a tile with :, constant slices and None only, as in t[:, None] and t[16:32, :]"
+    if it.b.step:
+        hint = "index with : and None only, as in x[:, None]"
     kinds = []
     for item in items:
         if isinstance(item, ast.Slice):
@@ -251,6 +255,15 @@ def _index_tile(it: Interpreter, tile: Tile, node: ast.Subscript) -> Tile:
         if kind == "None":
             tile = shaping.expand(it.b, tile, axis)
     return tile
+
+
+def _without_ellipsis(tile: Tile, items: list[ast.expr]) -> list[ast.expr]:
+    """The indices with `...` written out."""
+    at = [k for k, item in enumerate(items) if isinstance(item, ast.Constant) and item.value is ...]
+    if len(at) != 1:
+        return items
+    others = sum(not (isinstance(item, ast.Constant) and item.value in (None, ...)) for item in items)
+    return [*items[: at[0]], *[ast.Slice()] * (len(tile.shape) - others), *items[at[0] + 1 :]]
 
 
 def _block(it: Interpreter, tile: Tile, items: list[ast.expr], node: ast.Subscript) -> Tile:

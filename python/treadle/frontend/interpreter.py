@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from treadle.frontend.builder import Builder
 from treadle.frontend.scope import Scope
+from treadle.frontend.steprules import STEP_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,4 +119,5 @@ _HELP = {
 def unsupported(b: Builder, node: ast.AST) -> Exception:
     """The error for syntax outside the language."""
     kind = type(node).__name__
-    return b.error(f"{_NAMES.get(kind, kind)} is not supported in a kernel", _HELP.get(kind), node)
+    help = STEP_HELP.get(kind, _HELP.get(kind)) if b.step else _HELP.get(kind)
+    return b.error(f"{_NAMES.get(kind, kind)} is not supported in {b.place}", help, node)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from treadle.frontend import dtypes, elementwise, indexmath, mathops, products, reductions, shaping
-from treadle.frontend.builder import Builder
+from treadle.frontend import dtypes, elementwise, indexmath, mathops, products, reductions, series, shaping
+from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.casts import to
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.values import Scalar, Value, describe
@@ -54,6 +54,7 @@ LIBRARY: dict[str, Lowering] = {
     "abs": mathops.absolute,
     "sigmoid": mathops.sigmoid,
     "silu": mathops.silu,
+    "softplus": mathops.softplus,
     "logaddexp": mathops.logaddexp,
     "maximum": _on(lambda b, x, y: elementwise.extremum(b, "max", x, y), ("x", "y")),
     "minimum": _on(lambda b, x, y: elementwise.extremum(b, "min", x, y), ("x", "y")),
@@ -65,6 +66,10 @@ LIBRARY: dict[str, Lowering] = {
     "broadcast_to": shaping.broadcast_to,
     "transpose": _on(shaping.transpose, ("x", "axes")),
     "dot": _on(products.dot, ("a", "b", "acc", "precision")),
+    "outer": products.outer,
+    "powers": series.powers,
+    "factorials": series.factorials,
+    "stop_gradient": lambda b, x: x if is_number(x) else b.value(x, "the operand of stop_gradient"),
     "argmax": reductions.argmax,
     "cumsum": _on(lambda b, x, axis, r: reductions.cumulative(b, "sum", x, axis, r), ("x", "axis", "reverse")),
     "cummax": _on(lambda b, x, axis, r: reductions.cumulative(b, "max", x, axis, r), ("x", "axis", "reverse")),

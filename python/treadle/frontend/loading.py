@@ -1,4 +1,4 @@
-"""Kernels from a file."""
+"""Kernels and scans from a file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TypeVar
 
 from treadle.errors import KernelError, TreadleError
 from treadle.frontend.declared import Kernel
+from treadle.frontend.scans import Scan
 from treadle.frontend.source import syntax_error
+
+_Declared = TypeVar("_Declared", Kernel, Scan)
 
 
 def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
@@ -19,7 +23,15 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
 
     A mistake in the file (syntax, an exception while it is imported, an annotation) is a KernelError at its line.
     """
-    file = os.fspath(path)
+    return _load(os.fspath(path), Kernel)
+
+
+def load_scans(path: str | os.PathLike[str]) -> dict[str, Scan]:
+    """The scans defined in a Python file, as `load_kernels`."""
+    return _load(os.fspath(path), Scan)
+
+
+def _load(file: str, kind: type[_Declared]) -> dict[str, _Declared]:
     if not Path(file).is_file():
         raise TreadleError(f"{file}: no such file")
     linecache.checkcache(file)
@@ -43,14 +55,14 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
     finally:
         sys.dont_write_bytecode = written
         sys.path.remove(folder)
-    kernels = {
+    found = {
         value.name: value
         for value in vars(module).values()
-        if isinstance(value, Kernel) and os.path.abspath(value.path) == os.path.abspath(file)
+        if isinstance(value, kind) and os.path.abspath(value.path) == os.path.abspath(file)
     }
-    for kernel in kernels.values():
-        _ = kernel.parameters
-    return kernels
+    for value in found.values():
+        _ = value.parameters
+    return found
 
 
 def _user_error(file: str, e: Exception) -> KernelError:

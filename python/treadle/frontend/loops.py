@@ -13,6 +13,7 @@ from treadle.frontend.elementwise import index_value
 from treadle.frontend.expressions import condition
 from treadle.frontend.interpreter import Interpreter, Returned, statement
 from treadle.frontend.liveness import assigned
+from treadle.frontend.steprules import check_control
 from treadle.frontend.values import Scalar, Unbound, Value, describe
 
 MAX_UNROLL = 1024
@@ -22,7 +23,7 @@ MAX_UNROLL = 1024
 def _for(it: Interpreter, node: ast.For) -> Returned | None:
     b = it.b
     if node.orelse:
-        raise b.error("else of a for loop is not supported in a kernel", None, node)
+        raise b.error(f"else of a for loop is not supported in {b.place}", None, node)
     if not isinstance(node.target, ast.Name):
         raise b.error("the target of a for loop must be a name", None, node.target)
     call = node.iter
@@ -34,6 +35,7 @@ def _for(it: Interpreter, node: ast.For) -> Returned | None:
     bounds = [it.eval(arg) for arg in call.args]
     if callee is language.static_range:
         return _unroll(it, node, call, bounds)
+    check_control(b, "a run-time loop", "unroll it with td.static_range(...)", call)
     lo, hi, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
     _runtime_for(it, node, call, (lo, hi, step))
     return None
@@ -110,8 +112,9 @@ def _runtime_for(it: Interpreter, node: ast.For, call: ast.Call, bounds: tuple[o
 @statement(ast.While)
 def _while(it: Interpreter, node: ast.While) -> None:
     b, em = it.b, it.b.emitter
+    check_control(b, "a while loop", "what goes on from one token to the next is a state", node)
     if node.orelse:
-        raise b.error("else of a while loop is not supported in a kernel", None, node)
+        raise b.error(f"else of a while loop is not supported in {b.place}", None, node)
     b.at(node)
     names = _carried_names(it, node.body, set())
     before = dict(it.scope.names)

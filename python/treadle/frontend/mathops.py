@@ -20,6 +20,7 @@ _HOST: dict[str, Callable[[float], float]] = {
     "rsqrt": lambda x: 1.0 / math.sqrt(x), "sin": math.sin, "cos": math.cos, "tanh": math.tanh, "erf": math.erf,
     "log1p": math.log1p, "sigmoid": lambda x: 1.0 / (1.0 + math.exp(-x)),
     "silu": lambda x: x / (1.0 + math.exp(-x)),
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
 }  # fmt: skip
 
 
@@ -74,6 +75,15 @@ def _logistic(b: Builder, name: str, x: object, numerator: object) -> object:
     minus = b.emit(f"arith.negf {v.name} : {v.type}", v.dtype, v.dims)
     e = b.emit(f"math.exp {minus.name} : {v.type}", v.dtype, v.dims)
     return binary(b, "/", numerator, binary(b, "+", 1.0, e))
+
+
+def softplus(b: Builder, x: object) -> object:
+    """log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|))."""
+    if isinstance(x, (int, float)) and is_number(x):
+        return _on_host(b, "softplus", x)
+    v = f32_only(b, "softplus", x)
+    minus = binary(b, "-", 0.0, absolute(b, v))
+    return binary(b, "+", extremum(b, "max", v, 0.0), elementary(b, "log1p", elementary(b, "exp", minus)))
 
 
 def logaddexp(b: Builder, x: object, y: object) -> object:

@@ -10,7 +10,17 @@ from typing import Any
 
 from treadle.errors import KernelError
 from treadle.frontend import dtypes
-from treadle.frontend.annotations import Align, Const, MaxBytes, OptionalSpec, Strides, TensorSpec, strided
+from treadle.frontend.annotations import (
+    Align,
+    Const,
+    FieldSpec,
+    MaxBytes,
+    OptionalSpec,
+    Strides,
+    TensorSpec,
+    is_field,
+    strided,
+)
 from treadle.frontend.dtypes import DType
 from treadle.frontend.shaping import is_power_of_two
 from treadle.frontend.source import Source, find
@@ -51,7 +61,13 @@ class ConstParam(Param):
     default: int | float | bool | str
 
 
-class _Parser:
+class Parser:
+    """Reads the parameters of a function; `parse` and `one` are those of a kernel."""
+
+    word = "kernel"
+    example = 'td.Tensor["M", "N"] or td.f32'
+    reserved: tuple[str, ...] = ("num_warps", "num_stages")
+
     def __init__(self, fn: FunctionType) -> None:
         self.fn = fn
         self.source: Source
@@ -60,13 +76,19 @@ class _Parser:
         self.nodes = {a.arg: a for a in [*args.posonlyargs, *args.args, *args.kwonlyargs]}
 
     def error(self, node: ast.AST, message: str, help: str | None = None) -> KernelError:
+        """An error at a node."""
         return self.source.error(node, message, help)
 
-    def parse(self) -> tuple[Param, ...]:
+    def signature(self) -> list[inspect.Parameter]:
+        """The parameters as Python sees them; an error for star parameters."""
         for star in (self.tree.args.vararg, self.tree.args.kwarg):
             if star is not None:
-                raise self.error(star, "a kernel takes no star parameters", "name every parameter")
-        out = [self.one(p) for p in inspect.signature(self.fn).parameters.values()]
+                raise self.error(star, f"a {self.word} takes no star parameters", "name every parameter")
+        return list(inspect.signature(self.fn).parameters.values())
+
+    def parse(self) -> tuple[Param, ...]:
+        """All of them."""
+        out = [self.one(p) for p in self.signature()]
         consts = {p.name: p for p in out if isinstance(p, ConstParam)}
         for p in out:
             for axis in p.axes if isinstance(p, TensorParam) else ():
@@ -76,6 +98,7 @@ class _Parser:
         return tuple(out)
 
     def one(self, p: inspect.Parameter) -> Param:
+        """One of them."""
         node = self.nodes[p.name]
         spec = self.annotation(p, node)
         default = None if p.default is inspect.Parameter.empty else p.default
@@ -96,6 +119,12 @@ class _Parser:
             if p.default is not inspect.Parameter.empty:
                 raise self.error(node, f"tensor {p.name} has a default", "write td.Optional[td.Tensor[...]] = None")
             return self.tensor(p.name, node, spec, False)
+        if is_field(spec):
+            raise self.error(
+                node,
+                f"parameter {p.name} is a td.{field_name(spec)}, which only the step of a @td.scan has",
+                'a kernel takes tensors, as in td.Tensor["M", "N"], and scalars, as in td.f32',
+            )
         shown = getattr(spec, "__name__", repr(spec))
         raise self.error(
             node,
@@ -104,11 +133,10 @@ class _Parser:
         )
 
     def annotation(self, p: inspect.Parameter, node: ast.arg) -> Any:
+        """What a parameter is annotated with."""
         spec = p.annotation
         if spec is inspect.Parameter.empty:
-            raise self.error(
-                node, f"parameter {p.name} has no annotation", 'write its type, as in td.Tensor["M", "N"] or td.f32'
-            )
+            raise self.error(node, f"parameter {p.name} has no annotation", f"write its type, as in {self.example}")
         if isinstance(spec, str):
             free = {
                 n: c.cell_contents for n, c in zip(self.fn.__code__.co_freevars, self.fn.__closure__ or (), strict=True)
@@ -120,6 +148,7 @@ class _Parser:
         return spec
 
     def const(self, p: inspect.Parameter, node: ast.arg) -> ConstParam:
+        """A td.Const."""
         if p.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise self.error(node, f"constant {p.name} is not keyword-only", "write * before the constants")
         if p.default is inspect.Parameter.empty:
@@ -127,8 +156,9 @@ class _Parser:
         if not isinstance(p.default, (int, float, bool, str)):
             raise self.error(node, f"the default of constant {p.name} is a {type(p.default).__name__}",
                              "a constant is an int, float, bool or str")  # fmt: skip
-        if p.name in ("num_warps", "num_stages"):
-            raise self.error(node, f"{p.name} is a name of its own", "set it with @td.kernel and override it by name")
+        if p.name in self.reserved:
+            hint = f"set it with @td.{self.word} and override it by name"
+            raise self.error(node, f"{p.name} is a name of its own", hint)
         return ConstParam(p.name, node, p.default)
 
     def scalar(self, p: inspect.Parameter, node: ast.arg, dtype: DType, default: Any) -> ScalarParam:
@@ -175,6 +205,11 @@ class _Parser:
         return TensorParam(name, node, tuple(axes), dtype, align, steps, optional, max_bytes)
 
 
+def field_name(spec: Any) -> str:
+    """`In` of `td.In` and of `td.In["K"]`."""
+    return str((spec.owner if isinstance(spec, FieldSpec) else spec).__name__)
+
+
 def parse(fn: FunctionType) -> tuple[Param, ...]:
     """The parameters of a kernel function."""
-    return _Parser(fn).parse()
+    return Parser(fn).parse()

@@ -35,20 +35,24 @@ def check_shape(b: Builder, shape: object, what: str) -> tuple[int, ...]:
         if not isinstance(n, int) or isinstance(n, bool):
             raise b.error(
                 f"extent {axis} of {what} is {describe(n)}, not a constant integer",
-                "take tile sizes from td.Const parameters",
+                "take sizes from td.Const parameters and the names of axes"
+                if b.step
+                else "take tile sizes from td.Const parameters",
             )
         check_extent(b, n, f"extent {axis} of {what}")
     if math.prod(shape) > MAX_ELEMENTS:
         raise b.error(
             f"a tile {show_shape(shape)} has {math.prod(shape)} elements, at most {MAX_ELEMENTS} are allowed",
-            "use smaller tiles and loop over them",
+            None if b.step else "use smaller tiles and loop over them",
         )
     return shape
 
 
 def check_extent(b: Builder, n: int, what: str) -> None:
-    """An error unless `n` is a power of two."""
-    if not is_power_of_two(n):
+    """An error unless `n` is a power of two; in a step, unless it is positive."""
+    if b.step and n < 1:
+        raise b.error(f"{what} is {n}, at least 1 is needed")
+    if not b.step and not is_power_of_two(n):
         hint = f"use {next_power_of_two(n)}: loads pad and stores clip what is out of bounds" if n > 0 else None
         raise b.error(f"{what} is {n}, not a power of two", hint)
 
@@ -170,7 +174,9 @@ def arange(b: Builder, lo: object, hi: object, dtype: DType) -> Tile:
         if not isinstance(bound, int) or isinstance(bound, bool):
             raise b.error(
                 f"a bound of arange is {describe(bound)}, not a constant integer",
-                "use constants and add the start: start.to(td.i32) + td.arange(n)",
+                "take sizes from td.Const parameters and the names of axes"
+                if b.step
+                else "use constants and add the start: start.to(td.i32) + td.arange(n)",
             )
     assert isinstance(start, int) and isinstance(stop, int)
     check_extent(b, stop - start, "the length of arange")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from treadle.errors import KernelError
 from treadle.frontend import memory
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.expressions import binop
@@ -22,7 +23,9 @@ def _expr(it: Interpreter, node: ast.Expr) -> None:
         return
     value = it.eval(node.value)
     if not isinstance(node.value, ast.Call):
-        raise it.b.error("this expression has no effect", "assign it, or store it to a tensor", node)
+        raise it.b.error(
+            "this expression has no effect", "assign it" if it.b.step else "assign it, or store it to a tensor", node
+        )
     del value
 
 
@@ -43,6 +46,8 @@ def _annotated(it: Interpreter, node: ast.AnnAssign) -> None:
 @statement(ast.AugAssign)
 def _augmented(it: Interpreter, node: ast.AugAssign) -> None:
     if isinstance(node.target, ast.Subscript):
+        if it.b.step:
+            raise _no_elements(it, it.eval(node.target.value), node.target)
         raise it.b.error(
             "augmented assignment to elements of a tensor would not be atomic",
             "write x[...] = x[...] + value, where no other block writes the same elements",
@@ -68,18 +73,23 @@ def assign(it: Interpreter, target: ast.expr, value: object, node: ast.stmt) -> 
         base = it.eval(target.value)
         it.b.at(node)
         if not isinstance(base, TensorRef):
-            raise it.b.error(
-                f"assignment to elements of {describe(base)}", "build a new tile, as in td.where(mask, a, b)", target
-            )
+            raise _no_elements(it, base, target)
         memory.store(it, base, target, value)
     else:
         raise it.b.error("the target of an assignment must be a name, a tuple of names or x[...]", None, target)
 
 
+def _no_elements(it: Interpreter, base: object, target: ast.AST) -> KernelError:
+    """The error for `x[...] = value` where x is no tensor."""
+    return it.b.error(
+        f"assignment to elements of {describe(base)}", "build a new tile, as in td.where(mask, a, b)", target
+    )
+
+
 def _unpack(it: Interpreter, target: ast.Tuple | ast.List, value: object, node: ast.stmt) -> None:
     for item in target.elts:
         if isinstance(item, ast.Starred):
-            raise it.b.error("a starred name is not supported in a kernel", "name every value", item)
+            raise it.b.error(f"a starred name is not supported in {it.b.place}", "name every value", item)
     if not isinstance(value, tuple):
         raise it.b.error(f"{describe(value)} cannot be unpacked into {len(target.elts)} names", None, target)
     if len(value) != len(target.elts):
@@ -94,7 +104,7 @@ def _return(it: Interpreter, node: ast.Return) -> Returned:
         raise it.b.error(
             "return inside a run-time loop or branch", "assign a result there and return it at the end", node
         )
-    if len(it.b.frames) == 1 and node.value is not None:
+    if len(it.b.frames) == 1 and not it.b.step and node.value is not None:
         raise it.b.error("a kernel returns no value", "store results to a tensor, y[...] = value", node)
     return Returned(None if node.value is None else it.eval(node.value), node)
 

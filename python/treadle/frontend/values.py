@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.frontend import symbolic
+from treadle.frontend.axes import Size
 from treadle.frontend.dtypes import DType, index
 
 if TYPE_CHECKING:
@@ -94,8 +95,13 @@ def make(name: str, dtype: DType, shape: tuple[int, ...], nonneg: bool = False) 
 
 
 def show_shape(shape: tuple[int, ...]) -> str:
-    """`[64, 32]`."""
-    return f"[{', '.join(map(str, shape))}]"
+    """`[64, 32]`; `[K=80, 32]` where an axis has a name."""
+    return f"[{', '.join(map(_extent, shape))}]"
+
+
+def _extent(n: int) -> str:
+    named = isinstance(n, Size) and n.label != str(int(n))
+    return f"{n.label}={n}" if named and isinstance(n, Size) else str(n)
 
 
 def describe(value: object) -> str:

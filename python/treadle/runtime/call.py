@@ -31,9 +31,10 @@ _SETTINGS = ("stream", "dtype", "fast_math", "num_warps", "num_stages")
 """What a call takes beside the kernel's own parameters."""
 
 T = TypeVar("T")
-_Programs = weakref.WeakKeyDictionary["Kernel", dict[Hashable, T]]
-_cpu_programs: _Programs[CpuProgram] = weakref.WeakKeyDictionary()
-_bundles: _Programs[Bundle] = weakref.WeakKeyDictionary()
+Remembered = weakref.WeakKeyDictionary[Any, dict[Hashable, T]]
+"""What was made of a kernel or a scan, by what it was made for."""
+_cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
+_bundles: Remembered[Bundle] = weakref.WeakKeyDictionary()
 
 
 class BFloat16:
@@ -70,6 +71,11 @@ class Call:
     device: int
     """-1: the CPU."""
     fast_math: bool
+
+    @property
+    def key(self) -> Hashable:
+        """What decides about the program, but for the architecture."""
+        return (tuple(sorted(self.constants.items())), self.dtype, self.present, self.fast_math)
 
 
 def call_kernel(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -164,7 +170,7 @@ def _read_call(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any])
             raise LaunchError(f"{kernel.name}: argument '{p.name}': expected a tensor, found {type(value).__name__}")
         if p.optional:
             present.append(p.name)
-        name = _dtype_name(value)
+        name = dtype_name(value)
         if dtype is None and p.dtype is None:
             dtype = _DTYPES.get(name)
             if dtype is None:
@@ -176,17 +182,18 @@ def _read_call(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any])
             for axis, size in zip(p.axes, shape, strict=True):
                 if isinstance(axis, str) and axis in names and axis not in constants:
                     constants[axis] = int(size)
-        device = max(device, _device(value))
+        device = max(device, device_of(value))
         arguments[p.name] = BFloat16(value) if name == "uint16" else value
     return Call(constants, dtype, tuple(sorted(present)), arguments, device, bool(settings.get("fast_math", False)))
 
 
-def _dtype_name(value: Any) -> str:
+def dtype_name(value: Any) -> str:
+    """The name of an array's dtype; "" when it has none."""
     dtype = getattr(value, "dtype", "")
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 
-def _device(value: Any) -> int:
+def device_of(value: Any) -> int:
     """The CUDA device of a tensor; -1 for the CPU."""
     device = getattr(value, "device", None)
     if getattr(device, "type", None) == "cuda":
@@ -211,7 +218,7 @@ def _cpu_program(kernel: Kernel, call: Call) -> CpuProgram:
         text = kernel.to_mlir(call.constants, call.dtype, call.present, fast_math=call.fast_math)
         return compiler.CpuProgram(text, {"name": kernel.name})
 
-    return _remembered(_cpu_programs, kernel, call, "cpu", make)
+    return remembered(_cpu_programs, kernel, call.key, make)
 
 
 def _bundle(kernel: Kernel, call: Call, arch: str) -> Bundle:
@@ -223,13 +230,12 @@ def _bundle(kernel: Kernel, call: Call, arch: str) -> Bundle:
             kernel, call.constants, call.dtype, call.present, arch, fast_math=call.fast_math
         ).bundle()
 
-    return _remembered(_bundles, kernel, call, arch, make)
+    return remembered(_bundles, kernel, (call.key, arch), make)
 
 
-def _remembered(programs: _Programs[T], kernel: Kernel, call: Call, arch: str, make: Callable[[], T]) -> T:
-    """What was made for such a call before, in this process, or what `make` makes now."""
-    key = (tuple(sorted(call.constants.items())), call.dtype, call.present, arch, call.fast_math)
-    own = programs.setdefault(kernel, {})
+def remembered(programs: Remembered[T], owner: object, key: Hashable, make: Callable[[], T]) -> T:
+    """What was made for such a key before, in this process, or what `make` makes now."""
+    own = programs.setdefault(owner, {})
     if key not in own:
         own[key] = make()
     return own[key]

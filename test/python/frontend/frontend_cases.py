@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,12 +90,12 @@ def text_of(tmp_path: Path, statements: str, **options: object) -> str:
     return compile_all(write(tmp_path, body(statements)), **options)["f"]
 
 
-def check(tmp_path: Path, marked: str, **options: object) -> None:
+def check(tmp_path: Path, marked: str, compile: Callable[..., object] = compile_all, **options: object) -> None:
     """Compile a marked source and compare the error with its marks."""
     source, expected = split(marked)
     file = write(tmp_path, source)
     with pytest.raises(td.KernelError) as caught:
-        compile_all(file, **options)
+        compile(file, **options)
     error = caught.value
     assert error.message == expected.message
     assert (error.file, error.line) == (file, expected.line), str(error)

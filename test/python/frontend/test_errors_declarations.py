@@ -239,7 +239,7 @@ def test_missing_file() -> None:
 
 
 def test_builtin_outside_a_kernel() -> None:
-    with pytest.raises(td.TreadleError, match=r"^td.exp can only be called inside a kernel$"):
+    with pytest.raises(td.TreadleError, match=r"^td.exp can only be called inside a kernel or a step$"):
         td.exp(1.0)
 
 

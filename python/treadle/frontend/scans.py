@@ -1,0 +1,175 @@
+"""What `@td.scan` makes of a step: its parameters, and its text for given sizes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from treadle.errors import KernelError
+from treadle.frontend import dtypes, stepparams
+from treadle.frontend.declared import Constant
+from treadle.frontend.dtypes import DType
+from treadle.frontend.params import ConstParam, Param
+from treadle.frontend.shaping import is_power_of_two
+from treadle.frontend.source import find
+from treadle.frontend.stepparams import Field, InputParam, StateParam
+
+DTYPES = (dtypes.f32, dtypes.f16, dtypes.bf16)
+"""What outputs, and inputs without a dtype of their own, can be stored as."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output: its name, and the shape of one value."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Scan:
+    """A `@td.scan`: a step, from the inputs of one token and the old states to the outputs and the new states."""
+
+    def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 4) -> None:
+        self.fn = fn
+        self.name: str = fn.__name__
+        self.path: str = fn.__code__.co_filename
+        self.line: int = fn.__code__.co_firstlineno
+        self.dtype = dtype
+        self.num_warps = num_warps
+        functools.update_wrapper(self, fn)
+
+    def __repr__(self) -> str:
+        return f"<td.scan {self.name}>"
+
+    @functools.cached_property
+    def parameters(self) -> tuple[Param, ...]:
+        """The parameters as declared, in order; a KernelError when an annotation is wrong."""
+        return stepparams.parse(self.fn)
+
+    @functools.cached_property
+    def inputs(self) -> tuple[InputParam, ...]:
+        """The inputs, in order."""
+        return tuple(p for p in self.parameters if isinstance(p, InputParam))
+
+    @functools.cached_property
+    def states(self) -> tuple[StateParam, ...]:
+        """The states, in order."""
+        return tuple(p for p in self.parameters if isinstance(p, StateParam))
+
+    @property
+    def constants(self) -> dict[str, Constant | None]:
+        """The compile-time constants and their defaults, num_warps included; None: an axis, whose size must be given.
+
+        The step's own constants come first, then axes in the order in which they are written.
+        """
+        out: dict[str, Constant | None] = {p.name: p.default for p in self.parameters if isinstance(p, ConstParam)}
+        for p in self.parameters:
+            for axis in p.axes if isinstance(p, Field) else ():
+                for name in axis.names:
+                    out.setdefault(name, None)
+        return {**out, "num_warps": self.num_warps}
+
+    def resolve(self, constants: Mapping[str, Any] | None = None) -> dict[str, Constant]:
+        """Every constant's value, `constants` over the defaults; a KernelError for one that does not fit or lacks."""
+        values = self.constants
+        for name, value in (constants or {}).items():
+            if name not in values:
+                raise self.error(f"scan {self.name} has no constant {name}", f"its constants are {', '.join(values)}")
+            default = values[name]
+            wanted = int if default is None else type(default)
+            if wanted is float and type(value) is int:
+                value = float(value)
+            if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+                raise self.error(
+                    f"constant {name} of scan {self.name} is {value!r}, of type {type(value).__name__}",
+                    f"it is the size of an axis, such as {name}=64" if default is None
+                    else f"its default is {default!r}, of type {wanted.__name__}",
+                )  # fmt: skip
+            values[name] = value
+        out = {name: value for name, value in values.items() if value is not None}
+        missing = [name for name in values if name not in out]
+        if missing:
+            name = missing[0]
+            user = next(p for p in self.parameters if isinstance(p, Field) and any(name in a.names for a in p.axes))
+            raise user.source.error(
+                user.node, f"the size of axis {name} is not known", f"give it to scan {self.name}, as in {name}=64"
+            )
+        warps = out["num_warps"]
+        if not isinstance(warps, int) or not is_power_of_two(warps) or warps > 32:
+            raise self.error(f"num_warps is {warps!r}", "it is a power of two from 1 to 32")
+        for p in self.parameters:
+            if isinstance(p, Field):
+                p.shape(out)
+        return out
+
+    def outputs(self, constants: Mapping[str, Any] | None = None) -> tuple[Output, ...]:
+        """The outputs: "o", or "o0", "o1"… when there are more, and the shapes of their values."""
+        from treadle.frontend.steplowering import lower_step
+
+        step = lower_step(self.fn, self.parameters, self.resolve(constants))
+        return tuple(Output(name, v.dims) for name, v in zip(step.output_names, step.outputs, strict=True))
+
+    def to_mlir(
+        self,
+        constants: Mapping[str, Any] | None = None,
+        dtype: str | None = None,
+        *,
+        initial: bool = False,
+        final: bool = True,
+        packed: bool = False,
+        indexed: bool = False,
+        reverse: bool = False,
+        causal: bool = True,
+        grouped: Collection[str] = (),
+        align: int | Mapping[str, int] | None = None,
+        fast_math: bool = False,
+    ) -> str:
+        """The scan as MLIR text of the `treadle` dialect. A mistake in the step is a KernelError at its line.
+
+        constants: sizes of axes, values for td.Const, num_warps. dtype: of outputs and of inputs without one.
+        initial: the states' first values are arguments, not the defaults; final: their last values are returned.
+        packed: sequences lie one after the other; indexed: states live in a pool. reverse: from the last token to the
+        first. causal: False, outputs see the states after all tokens. grouped: inputs with a value for each group of
+        heads, not for each head. align: what addresses are multiples of, in bytes, of all arrays or of some by name
+        ("q", "S_initial", "o", "S_final").
+        """
+        from treadle.frontend.steplowering import Options, text
+
+        options = Options(
+            self._dtype(dtype), initial, final, packed, indexed, reverse, causal, tuple(grouped), align, fast_math
+        )
+        return text(self.fn, self.parameters, self.resolve(constants), options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Run on arrays, (o, final_state) = scan(q, k, v, ...); see treadle.runtime.scan_call.call_scan."""
+        from treadle.runtime.scan_call import call_scan
+
+        return call_scan(self, *args, **kwargs)
+
+    def step(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Run on the next tokens, (o, state) = scan.step(q, k, v, ..., state=state); see scan_call.step_scan there."""
+        from treadle.runtime.scan_call import step_scan
+
+        return step_scan(self, *args, **kwargs)
+
+    def reference(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """What a call should return, in float64, by running the step in Python; see treadle.runtime.scan_reference."""
+        from treadle.runtime.scan_reference import reference
+
+        return reference(self, *args, **kwargs)
+
+    def _dtype(self, dtype: str | None) -> DType:
+        """The element type of outputs."""
+        found = dtypes.BY_NAME.get(str(dtype or self.dtype))
+        if found not in DTYPES:
+            names = ", ".join(t.name for t in DTYPES)
+            raise self.error(f"unknown dtype {dtype or self.dtype!r} for scan {self.name}", f"dtypes are {names}")
+        return found
+
+    def error(self, message: str, help: str | None = None) -> KernelError:
+        """An error at the step's `def`."""
+        source, tree = find(self.fn)
+        return source.error(tree, message, help)

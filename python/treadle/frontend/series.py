@@ -1,0 +1,62 @@
+"""Powers and factorials along an axis of their own."""
+
+from __future__ import annotations
+
+import math
+
+from treadle.frontend import dtypes
+from treadle.frontend.builder import Builder, is_number
+from treadle.frontend.elementwise import binary, compare, where
+from treadle.frontend.mathops import f32_only
+from treadle.frontend.shaping import MAX_ELEMENTS, arange, check_extent, expand
+from treadle.frontend.values import Tile, describe, show_shape
+
+MAX_FACTORIAL = 34
+"""The last whose factorial is an f32."""
+
+
+def powers(b: Builder, x: object, P: object) -> object:
+    """td.powers: by squaring, each square a factor of those powers that have its bit."""
+    n = _degree(b, P, "powers")
+    v = b.constant(x, dtypes.f32) if is_number(x) else f32_only(b, "powers", x)
+    shape = (*v.dims, n + 1)
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise b.error(f"powers has the shape {show_shape(shape)}, at most {MAX_ELEMENTS} elements are allowed")
+    result: object = b.constant(1.0, dtypes.f32, shape)
+    if n == 0:
+        return result
+    exponents = arange(b, n + 1, None, dtypes.i32)
+    square: object = v
+    bit = 1
+    while bit <= n:
+        has_bit = compare(b, "!=", binary(b, "&", exponents, bit), 0)
+        column = expand(b, square, len(square.shape)) if isinstance(square, Tile) else square
+        factor = where(b, has_bit, column, 1.0)
+        result = factor if bit == 1 else binary(b, "*", result, factor)
+        bit *= 2
+        if bit <= n:
+            square = binary(b, "*", square, square)
+    return result
+
+
+def factorials(b: Builder, P: object) -> object:
+    """td.factorials: each number chosen where it begins, so that all are rounded once."""
+    n = _degree(b, P, "factorials")
+    if n > MAX_FACTORIAL:
+        raise b.error(f"factorials up to {n}!, which f32 cannot hold", f"the last that fits is {MAX_FACTORIAL}!")
+    result: object = b.constant(1.0, dtypes.f32, (n + 1,))
+    if n < 2:
+        return result
+    at = arange(b, n + 1, None, dtypes.i32)
+    for k in range(2, n + 1):
+        result = where(b, compare(b, ">=", at, k), float(math.factorial(k)), result)
+    return result
+
+
+def _degree(b: Builder, P: object, what: str) -> int:
+    if not isinstance(P, int) or isinstance(P, bool) or P < 0:
+        raise b.error(
+            f"the degree of {what} is {describe(P)}, not a constant integer from 0", "write a number, or a td.Const"
+        )
+    check_extent(b, P + 1, f"the last axis of {what}")
+    return int(P)

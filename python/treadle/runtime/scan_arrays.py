@@ -1,0 +1,130 @@
+"""What calling a scan needs of arrays, NumPy's or PyTorch's, without importing PyTorch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from treadle.runtime import _streams, _tensors
+from treadle.runtime.call import device_of, dtype_name
+
+__all__ = [
+    "address", "alignment", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array", "is_integer",
+    "is_torch", "place_of", "shape_of", "shown_dtype", "to_int64", "to_numpy",
+]  # fmt: skip
+
+DTYPES = {
+    "float32": "f32",
+    "float16": "f16",
+    "bfloat16": "bf16",
+    "uint16": "bf16",  # NumPy's storage of it
+    "int32": "i32",
+}
+"""What a field of a scan can be stored as, by the array's dtype."""
+
+_ALIGNMENTS = (16, 8, 4)
+
+
+def is_array(value: Any) -> bool:
+    """Whether this is an array of NumPy, or a tensor of PyTorch."""
+    return _tensors.is_tensor(value) and hasattr(value, "swapaxes") and hasattr(value, "shape")
+
+
+def is_torch(value: Any) -> bool:
+    """Whether an array is a tensor of PyTorch rather than NumPy's."""
+    return callable(getattr(value, "data_ptr", None))
+
+
+def dtype_of(value: Any) -> str:
+    """The dtype of an array as fields have it; "" for any other."""
+    return DTYPES.get(dtype_name(value), "")
+
+
+def shown_dtype(value: Any) -> str:
+    """The dtype of an array in messages."""
+    return dtype_of(value) or dtype_name(value) or "no dtype"
+
+
+def place_of(value: Any) -> str:
+    """Where an array is, for messages and for telling places apart."""
+    device = device_of(value)
+    if not is_torch(value):
+        return "NumPy"
+    return "PyTorch on the CPU" if device < 0 else f"PyTorch on CUDA device {device}"
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Its shape, as plain integers."""
+    return tuple(int(size) for size in value.shape)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether an array has elements of int32 or int64."""
+    return dtype_name(value) in ("int32", "int64")
+
+
+def to_int64(value: Any) -> Any:
+    """An array of integers as int64, where it is."""
+    if dtype_name(value) == "int64":
+        return value
+    return value.long() if is_torch(value) else value.astype("int64")
+
+
+def to_numpy(value: Any) -> Any:
+    """An array as NumPy's float64 or int64, whatever it is stored as."""
+    name = dtype_name(value)
+    floating = name.startswith(("float", "bfloat"))
+    if is_torch(value):
+        value = value.detach().cpu()
+        return (value.double() if floating else value.long()).numpy()
+    if name == "uint16":
+        from treadle.testing import unpack
+
+        return unpack(value, "bf16")
+    return value.astype("float64" if floating else "int64")
+
+
+def empty(shape: Sequence[int], dtype: str, like: Any) -> Any:
+    """A new array of the kind of another and where it is."""
+    if dtype_of(like) == dtype:
+        name: Any = like.dtype
+    elif is_torch(like):
+        name = getattr(sys.modules["torch"], next(n for n, short in DTYPES.items() if short == dtype))
+    else:
+        name = next(n for n, short in reversed(DTYPES.items()) if short == dtype)
+    if is_torch(like):
+        return like.new_empty(tuple(shape), dtype=name)
+    import numpy
+
+    return numpy.empty(tuple(shape), name)
+
+
+def alignment(value: Any, axes: int) -> int:
+    """What the base address and the strides of the first axes are multiples of, at most 16 bytes."""
+    size, strides = _layout(value)
+    steps = [stride * size for stride, extent in zip(strides[:axes], value.shape, strict=False) if extent > 1]
+    return next((n for n in _ALIGNMENTS if n > size and all(step % n == 0 for step in (address(value), *steps))), size)
+
+
+def address(value: Any) -> int:
+    """Of its first element."""
+    return int(value.data_ptr() if is_torch(value) else value.ctypes.data)
+
+
+def copy(value: Any, stream: Any) -> Any:
+    """A copy, made on a stream as `launch` takes it if it is on a GPU."""
+    if not is_torch(value):
+        return value.copy()
+    if stream is None or device_of(value) < 0:
+        return value.clone()
+    cuda = sys.modules["torch"].cuda
+    with cuda.stream(cuda.ExternalStream(_streams.stream_address(stream, device_of(value)), device_of(value))):
+        return value.clone()
+
+
+def _layout(value: Any) -> tuple[int, tuple[int, ...]]:
+    """Bytes of an element, and the strides in elements."""
+    if is_torch(value):
+        return int(value.element_size()), tuple(value.stride())
+    return value.itemsize, tuple(step // value.itemsize for step in value.strides)

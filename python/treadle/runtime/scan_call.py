@@ -1,0 +1,282 @@
+"""Calling a scan on arrays: `o, state = gla(q, k, v, g)`, and on the next tokens with `.step`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from treadle.errors import LaunchError
+from treadle.runtime import scan_arrays as arrays
+from treadle.runtime.call import BFloat16, Remembered, arch_of, remembered
+from treadle.runtime.scan_binding import Bound, bind
+
+if TYPE_CHECKING:
+    from treadle.compiler import CpuProgram
+    from treadle.frontend.scans import Output, Scan
+    from treadle.runtime.bundle import Bundle
+
+_COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
+CALL_SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", *_COMMON))
+STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
+
+_cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
+_bundles: Remembered[Bundle] = weakref.WeakKeyDictionary()
+_several_blocks: Remembered[bool] = weakref.WeakKeyDictionary()
+_outputs: Remembered[tuple[Output, ...]] = weakref.WeakKeyDictionary()
+
+
+def call_scan(
+    scan: Scan,
+    /,
+    *args: Any,
+    initial_state: Any = None,
+    output_final_state: bool = False,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
+    causal: bool = True,
+    head_first: bool = False,
+    out: Any = None,
+    stream: Any = None,
+    on: str | None = None,
+    arch: str | None = None,
+    fast_math: bool = False,
+    **own: Any,
+) -> tuple[Any, Any]:
+    """Run a scan over whole sequences; returns (o, final_state).
+
+    Inputs: arrays of NumPy (bf16 as ml_dtypes has it or as uint16) or PyTorch, all in one place, by position or name:
+    td.In [B, T, H, ...], or [B, H, T, ...] with head_first (no copy is made), td.Shared [B, T, ...], td.PerHead
+    [H, ...], td.Param [...]. Inputs may have fewer heads than others, by a divisor: head h reads group h // (H / G).
+    Constants are given by name; those that name axes come from the arrays.
+
+    o: [B, T, H, ...] ([B, H, T, ...] with head_first), in the dtype of the inputs; a tuple where the step has several.
+    out: arrays to write instead of new ones; they may be views of larger ones.
+    initial_state, final_state: f32 [B, H, ...]; a tuple where the scan has several states. initial_state=None starts
+    from the states' defaults; final_state is None unless output_final_state.
+    cu_seqlens: [N + 1] int64 or int32, where the inputs are. Sequence i of N is the tokens cu_seqlens[i] to
+    cu_seqlens[i + 1] of a batch of 1; states are [N, H, ...]. On a GPU its content is not checked.
+    reverse: from the last token to the first. causal=False: every output is of the final states.
+    on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
+    stream: of the GPU; None: PyTorch's current one.
+    """
+    bound = bind(scan, args, own, CALL_SETTINGS, head_first)
+    launch = _Launch(bound, on, arch, stream, fast_math)
+    if cu_seqlens is not None:
+        bound.pack(cu_seqlens)
+    letter = "B" if cu_seqlens is None else "N"
+    initial = _f32_states(bound, "initial_state", initial_state, bound.sequences, letter)
+    outputs = launch.outputs(out)
+    final = launch.new_states() if output_final_state else None
+    launch.run(outputs, initial, final, cu_seqlens=bound.cu_seqlens, reverse=bool(reverse), causal=bool(causal))
+    return one_or_all(outputs), None if final is None else one_or_all(final.values())
+
+
+def step_scan(
+    scan: Scan,
+    /,
+    *args: Any,
+    state: Any = None,
+    state_indices: Any = None,
+    out_state: Any = None,
+    head_first: bool = False,
+    out: Any = None,
+    stream: Any = None,
+    on: str | None = None,
+    arch: str | None = None,
+    fast_math: bool = False,
+    **own: Any,
+) -> tuple[Any, Any]:
+    """Run a scan on the next tokens of sequences whose states are given; returns (o, the states after them).
+
+    Inputs are as for a call, or of one token each, without T: td.In [B, H, ...], td.Shared [B, ...]; o then has no T.
+    state: f32 [B, H, ...], or a tuple of several; None: the states' defaults. The new states go into `out_state`, which
+    may be `state` itself, or into new arrays.
+    state_indices: [B] int64 or int32, all different: states are pools [P, H, ...], of which sequence i uses entry
+    state_indices[i]; it is written in place unless there is an `out_state`. On a GPU its content is not checked.
+    """
+    bound = bind(scan, args, own, STEP_SETTINGS, head_first, step=True)
+    launch = _Launch(bound, on, arch, stream, fast_math)
+    rows: int | None = bound.sequences
+    indices = None
+    if state_indices is not None:
+        if state is None:
+            raise bound.fail("state", "expected pools of states with state_indices, found none")
+        indices = bound.integers("state_indices", state_indices, rows, "B")
+        rows = None
+    letter = "B" if indices is None else "P"
+    initial = _f32_states(bound, "state", state, rows, letter)
+    final = _f32_states(bound, "out_state", out_state, rows, letter)
+    if final is None:
+        final = launch.new_states() if indices is None or initial is None else initial
+    if indices is not None and initial is not None:
+        bound.pool_entries(indices, [*initial.values(), *final.values()])
+    outputs = launch.outputs(out)
+    launch.run(outputs, initial, final, state_indices=indices)
+    return one_or_all(outputs), one_or_all(final.values())
+
+
+def one_or_all(values: Iterable[Any]) -> Any:
+    """The value alone where there is one, else a tuple."""
+    every = tuple(values)
+    return every[0] if len(every) == 1 else every
+
+
+def _f32_states(bound: Bound, argument: str, value: Any, rows: int | None, letter: str) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    states = bound.states(argument, value, rows, letter)
+    for name, state in states.items():
+        bound.check_dtype(argument if len(states) == 1 else f"{argument}[{name}]", state, "f32")
+    return states
+
+
+class _Launch:
+    """One launch of a scan: what is compiled for it, and its arguments."""
+
+    def __init__(self, bound: Bound, on: str | None, arch: str | None, stream: Any, fast_math: bool) -> None:
+        self.bound = bound
+        self.on = _place(bound, on, arch)
+        self.arch = arch
+        self.stream = stream
+        self.fast_math = bool(fast_math)
+        self.dtype = bound.dtype()
+        self.names: list[str] = []
+
+    def outputs(self, out: Any) -> list[Any]:
+        """The arrays for the outputs, as the caller sees them: new ones, or those given."""
+        bound, scan = self.bound, self.bound.scan
+        key = tuple(sorted(bound.constants.items()))
+        declared = remembered(_outputs, scan, key, lambda: scan.outputs(bound.constants))
+        self.names = [output.name for output in declared]
+        shapes = [bound.output_shape(tuple(map(int, output.shape))) for output in declared]
+        if out is None:
+            return [arrays.empty(shape, self.dtype, bound.model) for shape in shapes]
+        given = list(out) if isinstance(out, (tuple, list)) else [out]
+        if len(given) != len(declared):
+            expected = "one array" if len(declared) == 1 else f"a tuple of {len(declared)} arrays"
+            raise bound.fail("out", f"expected {expected}, found {len(given)}")
+        for name, array, shape in zip(self.names, given, shapes, strict=True):
+            label = "out" if len(declared) == 1 else f"out[{name}]"
+            bound.check_array(label, array)
+            bound.check_dtype(label, array, self.dtype)
+            if arrays.shape_of(array) != shape:
+                raise bound.fail(label, f"expected {shape}, found {arrays.shape_of(array)}")
+        return given
+
+    def new_states(self) -> dict[str, Any]:
+        """New arrays for the final states."""
+        bound = self.bound
+        rows = (bound.sequences, bound.indices["H"])
+        return {p.name: arrays.empty((*rows, *bound.state_shape(p)), "f32", bound.first) for p in bound.scan.states}
+
+    def run(
+        self,
+        outputs: list[Any],
+        initial: Mapping[str, Any] | None,
+        final: Mapping[str, Any] | None,
+        *,
+        cu_seqlens: Any = None,
+        state_indices: Any = None,
+        reverse: bool = False,
+        causal: bool = True,
+    ) -> None:
+        """Compile, unless that was done before, and launch."""
+        fields = dict(self.bound.inputs)
+        fields.update((name, self.bound.inner(array)) for name, array in zip(self.names, outputs, strict=True))
+        fields.update((f"{name}_initial", state) for name, state in (initial or {}).items())
+        fields.update((f"{name}_final", state) for name, state in (final or {}).items())
+        settings = {
+            "initial": initial is not None,
+            "final": final is not None,
+            "packed": cu_seqlens is not None,
+            "indexed": state_indices is not None,
+            "reverse": reverse,
+            "causal": causal,
+            "grouped": self.bound.grouped,
+            "fast_math": self.fast_math,
+        }
+        others = {"cu_seqlens": cu_seqlens, "state_indices": state_indices}
+        arguments = {**fields, **{name: x for name, x in others.items() if x is not None}}
+        ready = {name: BFloat16(x) if arrays.dtype_name(x) == "uint16" else x for name, x in arguments.items()}
+        program = self._cpu_program(settings) if self.on == "cpu" else None
+        bundle = program.bundle if program is not None else self._bundle(settings, fields)
+        in_place = [name for name, state in (final or {}).items() if _is_same(state, (initial or {}).get(name))]
+        if in_place and self._needs_copies(bundle, ready):
+            for name in in_place:
+                ready[f"{name}_initial"] = arrays.copy(ready[f"{name}_initial"], self.stream)
+        if program is not None:
+            program.launch(threads=0, **ready)
+        elif self.on == "gpu":
+            bundle.launch(**ready, stream=self.stream)
+        else:
+            from treadle.runtime.sim import Simulator
+
+            Simulator().run(bundle, **ready).check()
+
+    def _needs_copies(self, bundle: Bundle, ready: Mapping[str, Any]) -> bool:
+        """Whether states that are changed in place must be read from a copy.
+
+        Where several blocks work on one head, each reads the whole of a state that they do not share, and one writes
+        it, perhaps before others have read it. A scan of one state shares that one.
+        """
+        if len(self.bound.scan.states) == 1:
+            return False
+
+        def make() -> bool:
+            launches = bundle.prepare(**ready).launches
+            return len(launches) != 1 or launches[0].grid[0] != 1
+
+        return remembered(_several_blocks, bundle, None, make)
+
+    def _cpu_program(self, settings: Mapping[str, Any]) -> CpuProgram:
+        from treadle import compiler
+
+        scan = self.bound.scan
+
+        def make() -> CpuProgram:
+            return compiler.CpuProgram(scan.to_mlir(self.bound.constants, self.dtype, **settings), {"name": scan.name})
+
+        return remembered(_cpu_programs, scan, self._key(settings), make)
+
+    def _bundle(self, settings: Mapping[str, Any], fields: Mapping[str, Any]) -> Bundle:
+        """For a GPU, which loads and stores more at once where arrays are known to be aligned."""
+        from treadle import compiler
+
+        scan = self.bound.scan
+        arch = self.arch or (compiler.DEFAULT_ARCH if self.on == "sim" else arch_of(arrays.device_of(self.bound.first)))
+        align = {name: arrays.alignment(array, self._index_axes(name)) for name, array in fields.items()}
+
+        def make() -> Bundle:
+            text = scan.to_mlir(self.bound.constants, self.dtype, align=align, **settings)
+            constants = scan.resolve(self.bound.constants)
+            options = {"arch": arch, "name": scan.name, "dtype": self.dtype, "constants": constants}
+            return compiler.compile_text(text, options).bundle()
+
+        return remembered(_bundles, scan, (*self._key(settings), arch, tuple(align.values())), make)
+
+    def _key(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (tuple(sorted(self.bound.constants.items())), self.dtype, *settings.values())
+
+    def _index_axes(self, name: str) -> int:
+        """How many axes of an array are before those of its values."""
+        indices = {p.name: len(p.indices) for p in self.bound.scan.inputs}
+        return indices.get(name, 3 if name in self.names else 2)
+
+
+def _is_same(state: Any, other: Any) -> bool:
+    """Whether two states lie at one place."""
+    return other is not None and (state is other or arrays.address(state) == arrays.address(other))
+
+
+def _place(bound: Bound, on: str | None, arch: str | None) -> str:
+    """Where to run: "cpu", "gpu" or "sim"."""
+    name, on_gpu = bound.scan.name, arrays.device_of(bound.first) >= 0
+    if on not in (None, "cpu", "gpu", "sim"):
+        raise LaunchError(f'{name}: expected on="cpu", "gpu" or "sim", found {on!r}')
+    if on is not None and on_gpu != (on == "gpu"):
+        places = ("the CPU", "a CUDA device")
+        raise LaunchError(f"{name}: expected arrays on {places[on == 'gpu']}, found them on {places[on_gpu]}")
+    if arch is not None and on != "sim":
+        raise LaunchError(f'{name}: expected on="sim" with arch, found on={on!r}')
+    return on or ("gpu" if on_gpu else "cpu")

@@ -1,0 +1,156 @@
+"""What a scan means: its step, run by Python in float64 for every sequence, head and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treadle.errors import TreadleError
+from treadle.frontend.params import ConstParam
+from treadle.runtime import scan_arrays as arrays
+from treadle.runtime.scan_binding import Bound, bind
+from treadle.runtime.scan_call import one_or_all
+from treadle.runtime.step_copy import on_numpy
+from treadle.runtime.step_values import Array, Value, replay
+
+if TYPE_CHECKING:
+    from treadle.frontend.scans import Scan
+
+SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "head_first"))
+
+
+def reference(
+    scan: Scan,
+    *args: Any,
+    initial_state: Any = None,
+    output_final_state: bool = False,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
+    causal: bool = True,
+    head_first: bool = False,
+    **own: Any,
+) -> tuple[Any, Any]:
+    """What `scan(...)` with the same arguments should return, in float64 NumPy.
+
+    The step itself is executed, one sequence, head and token after the other, on NumPy values: nothing is compiled, and
+    no formula for many tokens at once is used. Arrays of any dtype are widened first.
+
+    causal=False: the states run over the whole sequence, then the step is executed once more for every token. Every
+    value of a step remembers how it was computed, so that what an output was computed from can be computed again with
+    the final states in place of the states' new values. Where that still needs an old value of a state, which has no
+    meaning then, it is an error.
+    """
+    bound = bind(scan, args, own, SETTINGS, head_first)
+    letter = "B"
+    if cu_seqlens is not None:
+        bound.pack(cu_seqlens)
+        letter = "N"
+    initial = None
+    if initial_state is not None:
+        states = bound.states("initial_state", initial_state, bound.sequences, letter)
+        initial = {name: arrays.to_numpy(state) for name, state in states.items()}
+    with np.errstate(all="ignore"):
+        outputs, final = _Run(bound, initial, reverse, causal).all()
+    if head_first:
+        outputs = [o.swapaxes(1, 2) for o in outputs]
+    return one_or_all(outputs), one_or_all(final) if output_final_state else None
+
+
+class _Run:
+    """One call."""
+
+    def __init__(self, bound: Bound, initial: Mapping[str, Array] | None, reverse: bool, causal: bool) -> None:
+        self.bound = bound
+        constants = bound.scan.resolve(bound.constants)
+        self.step: Callable[..., Any] = on_numpy(bound.scan.fn, constants)
+        self.inputs = {name: arrays.to_numpy(value) for name, value in bound.inputs.items()}
+        self.shapes = {p.name: bound.state_shape(p) for p in bound.scan.states}
+        self.first = {p.name: p.initial for p in bound.scan.states}
+        self.initial = initial
+        self.reverse, self.causal = reverse, causal
+        own = [p.name for p in bound.scan.parameters if isinstance(p, ConstParam)]
+        self.constants = {name: constants[name] for name in own}
+        self.outputs: list[Array] = []
+
+    def all(self) -> tuple[list[Array], list[Array]]:
+        """The outputs, and the final states."""
+        indices, rows = self.bound.indices, self.bound.sequences
+        final = [np.empty((rows, indices["H"], *shape)) for shape in self.shapes.values()]
+        for row in range(rows):
+            for head in range(indices["H"]):
+                states = self._sequence(row, head)
+                for whole, state in zip(final, states, strict=True):
+                    whole[row, head] = state
+        if not self.outputs:  # no token: shapes alone
+            inputs = [(p, self.inputs[p.name]) for p in self.bound.scan.inputs]
+            zeros = {p.name: Value(np.zeros(x.shape[len(p.indices) :], x.dtype)) for p, x in inputs}
+            self._store(self._step(zeros, self._start(None, 0))[0], None)
+        return self.outputs, final
+
+    def _sequence(self, row: int, head: int) -> list[Array]:
+        """Run one sequence of one head; its final states."""
+        batch, times = row, range(self.bound.indices["T"])
+        if self.bound.cu_seqlens is not None:
+            ends = arrays.to_numpy(self.bound.cu_seqlens)
+            batch, times = 0, range(int(ends[row]), int(ends[row + 1]))
+        start = states = self._start(row, head)
+        for time in times[:: -1 if self.reverse else 1]:
+            outputs, new = self._step(self._at(batch, time, head), states)
+            if self.causal:
+                self._store([o.array for o in outputs], (batch, time, head))
+            states = [Value(value.array) for value in new]
+        if not self.causal:
+            for time in times:
+                self._store(self._of_final(self._at(batch, time, head), start, states), (batch, time, head))
+        return [state.array for state in states]
+
+    def _of_final(self, inputs: Mapping[str, Value], start: list[Value], final: list[Value]) -> list[Array]:
+        """The outputs of one time with the final states where the step has their new values."""
+        outputs, new = self._step(inputs, start)
+        known: dict[int, Array | None] = {id(old): None for old in start}
+        known.update((id(value), state.array) for value, state in zip(new, final, strict=True))
+        found = [replay(output, known) for output in outputs]
+        if any(array is None for array in found):
+            raise TreadleError(f"{self.bound.scan.name}: with causal=False an output uses the old value of a state")
+        return [array for array in found if array is not None]
+
+    def _step(self, inputs: Mapping[str, Value], states: list[Value]) -> tuple[list[Value], list[Value]]:
+        """The outputs and the new states of one time."""
+        made = self.step(*(inputs[p.name] for p in self.bound.scan.inputs), *states, **self.constants)
+        values = [x if isinstance(x, Value) else Value(x) for x in (made if isinstance(made, tuple) else (made,))]
+        count = len(values) - len(states)
+        if count < 1:
+            raise TreadleError(f"{self.bound.scan.name}: the step returns {len(values)} values, outputs and new states")
+        for value, (name, shape) in zip(values[count:], self.shapes.items(), strict=True):
+            if value.shape != shape:
+                raise TreadleError(
+                    f"{self.bound.scan.name}: the new value of state {name} has the shape {value.shape}, not {shape}"
+                )
+        return values[:count], values[count:]
+
+    def _start(self, row: int | None, head: int) -> list[Value]:
+        """The states before the first token."""
+        if self.initial is not None and row is not None:
+            return [Value(self.initial[name][row, head]) for name in self.shapes]
+        return [Value(np.full(shape, self.first[name])) for name, shape in self.shapes.items()]
+
+    def _at(self, batch: int, time: int, head: int) -> dict[str, Value]:
+        """The inputs of one time."""
+        indices = self.bound.indices
+        out = {}
+        for p in self.bound.scan.inputs:
+            group = head // (indices["H"] // self.bound.heads.get(p.name, indices["H"]))
+            at = {"B": batch, "T": time, "H": group}
+            out[p.name] = Value(self.inputs[p.name][tuple(at[letter] for letter in p.indices)])
+        return out
+
+    def _store(self, arrays: list[Any], at: tuple[int, int, int] | None) -> None:
+        values = [np.asarray(x.array if isinstance(x, Value) else x) for x in arrays]
+        if not self.outputs:
+            sizes = tuple(self.bound.indices[letter] for letter in "BTH")
+            self.outputs = [np.empty((*sizes, *value.shape)) for value in values]
+        if at is not None:
+            for whole, value in zip(self.outputs, values, strict=True):
+                whole[at] = value

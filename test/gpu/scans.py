@@ -1,0 +1,109 @@
+"""Derived kernels of `td.scan` on a GPU, on torch tensors, against their definition in float64.
+
+    PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py
+
+Every step of test/python/steps.py, each way it can be called: causal and not, reversed, from a state and to one,
+packed, grouped heads, both layouts. Needs the compiler, and torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
+
+from scan_checks import SUBJECTS, Subject, listed  # noqa: E402
+from treadle import testing  # noqa: E402
+
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+SIZES = [{"K": 5, "V": 7}, {"K": 16, "V": 16}, {"K": 80, "V": 64}]
+Arrays = dict[str, Any]
+
+
+def ways(T: int) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """How to call: a name, the keywords, and what to draw the inputs with."""
+    yield "causal", {"output_final_state": True}, {}
+    yield "from a state", {"initial_state": True, "output_final_state": True}, {}
+    yield "reversed", {"reverse": True, "output_final_state": True}, {}
+    yield "not causal", {"causal": False}, {}
+    yield "grouped", {}, {"G": 1}
+    yield "heads first", {"head_first": True}, {}
+    cuts = np.array([0, 0, 1, T // 2 + 1, T // 2 + 1, T])
+    yield "packed", {"cu_seqlens": np.minimum(cuts, T), "output_final_state": True}, {"B": 1}
+
+
+def on_gpu(arrays: Mapping[str, Any], dtype: str, own: Mapping[str, str]) -> tuple[Arrays, Arrays]:
+    """Arrays as torch tensors of their storage types, and as NumPy has what was rounded."""
+    tensors, rounded = {}, {}
+    for name, array in arrays.items():
+        stored = own.get(name, dtype)
+        rounded[name] = testing.round_to(array, stored).astype(np.float32)
+        tensors[name] = torch.from_numpy(rounded[name]).cuda().to(DTYPES[stored])
+    return tensors, rounded
+
+
+def worst(results: Any, expected: Any, dtype: str) -> tuple[float, bool]:
+    """The largest relative error, and whether all are within tolerance."""
+    largest, good = 0.0, True
+    for got, wanted in zip(listed(results), listed(expected), strict=True):
+        values = got.double().cpu().numpy()
+        finite = np.isfinite(wanted)
+        good &= np.array_equal(values[~finite], wanted[~finite], equal_nan=True)
+        relative = testing.relative_error(values[finite], wanted[finite])
+        tolerance = testing.TOLERANCES["f32" if got.dtype == torch.float32 else dtype]
+        good &= testing.accepts(relative, testing.absolute_error(values[finite], wanted[finite]), tolerance)
+        largest = max(largest, relative)
+    return largest, good
+
+
+def check(subject: Subject, way: str, keywords: Arrays, draw: Arrays, T: int, dtype: str, size: Arrays) -> bool:
+    """One call, compared; prints a line."""
+    rng = np.random.default_rng(T)
+    B, G = draw.get("B", 2), draw.get("G", 2)
+    tensors, rounded = on_gpu(subject.draw(rng, (B, T), 2, G, size["K"], size["V"]), dtype, subject.own)
+    settings, wanted = dict(keywords), dict(keywords)
+    if settings.pop("initial_state", False):
+        states = subject.states(B, **size)
+        settings["initial_state"] = one_or_all([torch.from_numpy(state).cuda() for state in states])
+        wanted["initial_state"] = one_or_all(list(states))
+    if "cu_seqlens" in settings:
+        settings["cu_seqlens"] = torch.from_numpy(settings["cu_seqlens"]).cuda()
+    if settings.get("head_first"):
+        tensors = {n: t.transpose(1, 2).contiguous() if t.dim() >= 3 else t for n, t in tensors.items()}
+        rounded = {n: np.swapaxes(a, 1, 2) if a.ndim >= 3 else a for n, a in rounded.items()}
+    o, final = subject.scan(**tensors, **subject.constants, **settings)
+    torch.cuda.synchronize()
+    reference, last = subject.scan.reference(**rounded, **subject.constants, **wanted)
+    error, good = worst(o, reference, dtype)
+    error_of_state, good_state = worst(final, last, dtype)
+    verdict = "ok  " if good and good_state else "FAIL"
+    print(f"{verdict} {subject.name} {dtype} T{T} K{size['K']} V{size['V']} {way}: {error:.2e} {error_of_state:.2e}")
+    return good and good_state
+
+
+def one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def main() -> int:
+    failed = count = 0
+    for subject in SUBJECTS:
+        for dtype in DTYPES:
+            for size in SIZES:
+                for T in (1, 17, 130) if dtype == "bf16" else (33,):
+                    for way, keywords, draw in ways(T):
+                        count += 1
+                        failed += not check(subject, way, keywords, draw, T, dtype, size)
+    print(f"{torch.cuda.get_device_name()}: {count} calls compared with float64, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
