@@ -51,7 +51,7 @@ def call_scan(
     Constants are given by name; those that name axes come from the arrays.
 
     o: [B, T, H, ...] ([B, H, T, ...] with head_first), in the dtype of the inputs; a tuple where the step has several.
-    out: arrays to write instead of new ones; they may be views of larger ones.
+    out: arrays to write instead of new ones; they may be views of larger arrays, not of the inputs.
     initial_state, final_state: f32 [B, H, ...]; a tuple where the scan has several states. initial_state=None starts
     from the states' defaults; final_state is None unless output_final_state.
     cu_seqlens: [N + 1] int64 or int32, where the inputs are. Sequence i of N is the tokens cu_seqlens[i] to
