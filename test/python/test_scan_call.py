@@ -6,6 +6,7 @@ Nothing here needs a device; tensors of PyTorch are stood in for by a class with
 import contextlib
 import sys
 import types
+import weakref
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scan_checks import BY_NAME, same
 from treadle import compiler
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime import scan_arrays, scan_call
+from treadle.runtime.scan_binding import bind
 
 try:
     compiler.library()
@@ -597,10 +599,22 @@ class Compiled:
 
     def prepare(self, **arguments: Any) -> Any:
         assert "stream" not in arguments
-        return types.SimpleNamespace(launches=[types.SimpleNamespace(grid=self.grid)])
+        self.params = [types.SimpleNamespace(name=name, is_tensor=True) for name in arguments]
 
-    def launch(self, **arguments: Any) -> None:
-        self.launched.append(arguments)
+        def launch(stream: Any) -> None:
+            self.launched.append({**arguments, "stream": stream})
+
+        def launch_pointers(pointers: list[int], stream: Any) -> None:
+            self.launched.append({**dict(zip(arguments, pointers, strict=True)), "stream": stream})
+
+        return types.SimpleNamespace(
+            launches=[types.SimpleNamespace(grid=self.grid)], launch=launch, launch_pointers=launch_pointers, views=()
+        )
+
+
+def at(tensor: Any) -> int:
+    """The address of a tensor, or the address that stands for one."""
+    return tensor if isinstance(tensor, int) else tensor.data_ptr()
 
 
 def compiled_for(monkeypatch: pytest.MonkeyPatch, grid: tuple[int, int, int]) -> tuple[list[Any], list[Any]]:
@@ -613,6 +627,8 @@ def compiled_for(monkeypatch: pytest.MonkeyPatch, grid: tuple[int, int, int]) ->
         return Compiled(launched, grid)
 
     monkeypatch.setattr(compiler, "compile_text", compile_text)
+    for remembered in ("_bundles", "_plans", "_several_blocks"):
+        monkeypatch.setattr(scan_call, remembered, weakref.WeakKeyDictionary())
     monkeypatch.setattr(scan_call, "arch_of", lambda device: f"sm_{device}")
     return asked, launched
 
@@ -653,12 +669,55 @@ def test_in_place_on_a_gpu(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None
     fresh.step(x, state=state)
     for arguments, in_place in zip(launched, (True, True, False), strict=True):
         for name, whole in zip(("h", "n"), state, strict=True):
-            is_copied = arguments[f"{name}_initial"] is not whole
+            is_copied = at(arguments[f"{name}_initial"]) != at(whole)
             assert is_copied == (in_place and blocks > 1)
-            assert (arguments[f"{name}_final"] is whole) == in_place
+            assert (at(arguments[f"{name}_final"]) == at(whole)) == in_place
     assert streams == ([(5, 3)] * 2 if blocks > 1 else [])
     single.step(x, state=state[0], out_state=state[0])
     assert launched[-1]["h_initial"] is launched[-1]["h_final"] is state[0]
+
+
+@pytest.mark.usefixtures("torch")
+def test_calls_that_are_like_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read, compiled or prepared again; addresses and new arrays are those of the call."""
+    asked, launched = compiled_for(monkeypatch, (1, 4, 2))
+    bound: list[Any] = []
+    monkeypatch.setattr(scan_call, "bind", lambda *args, **kwargs: bound.append(args) or bind(*args, **kwargs))
+
+    def fresh() -> list[Tensor]:
+        return [cuda(zeros(1, 5, 4, 8)) for _ in range(3)]
+
+    one, two = fresh(), fresh()
+    first, _ = LIGHTNET(*one)
+    second, none = LIGHTNET(*two, stream=7)
+    assert len(bound) == len(asked) == 1
+    assert none is None
+    assert second.shape == first.shape
+    assert launched[1] == {**{n: at(x) for n, x in zip("qkvo", (*two, second), strict=True)}, "stream": 7}
+    LIGHTNET(*two, output_final_state=True)
+    o, state = LIGHTNET(*one, output_final_state=True)
+    assert [at(x) for x in (o, *state)] == [launched[3][n] for n in ("o", "S_final", "z_final")]
+    assert len(bound) == 2
+
+    # The same array twice is not two arrays.
+    LIGHTNET(one[0], one[0], one[1])
+    LIGHTNET(*one)
+    assert [launched[5][n] for n in "qkv"] == [at(x) for x in one]
+
+    pools = [(cuda(zeros(3, 4, 8, 8)), cuda(zeros(3, 4, 8))) for _ in range(2)]
+    entries = cuda(np.array([1]))
+    for pool in pools:
+        o, after = LIGHTNET.step(*(x[:, 0] for x in one), state=pool, state_indices=entries)
+        assert all(a is b for a, b in zip(after, pool, strict=True))
+    assert launched[7]["S_initial"] == launched[7]["S_final"] == at(pools[1][0])
+    known = len(bound)
+
+    # What is not like them: other sizes, alignments, dtypes, states changed in place or not.
+    shorter, odd = [x[:, :3] for x in one], cuda(zeros(1, 5, 4, 9))[..., 1:]
+    LIGHTNET(*shorter)
+    LIGHTNET(one[0], one[1], odd)
+    LIGHTNET.step(*(x[:, 0] for x in one), state=pools[0], out_state=pools[1], state_indices=entries)
+    assert len(bound) == known + 3
 
 
 @pytest.mark.usefixtures("torch")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from treadle.errors import LaunchError
-from treadle.runtime import _rt, _tensors
+from treadle.runtime import _rt, _tensors, plans
 
 if TYPE_CHECKING:
     from treadle.compiler import CpuProgram
@@ -35,6 +35,7 @@ Remembered = weakref.WeakKeyDictionary[Any, dict[Hashable, T]]
 """What was made of a kernel or a scan, by what it was made for."""
 _cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
 _bundles: Remembered[Bundle] = weakref.WeakKeyDictionary()
+_plans: Remembered[plans.Plan] = weakref.WeakKeyDictionary()
 
 
 class BFloat16:
@@ -84,8 +85,28 @@ def call_kernel(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     Sizes, the dtype of tensors that are declared without one, and constants that name axes come from the arrays; other
     constants by name. `stream`, `dtype`, `fast_math`, `num_warps` and `num_stages` may be given as well.
     """
+    like = plans.Likeness()
+    for i, value in enumerate(args):
+        like.add(i, value)
+    for name, value in kwargs.items():
+        if name != "stream":
+            like.add(name, value)
+    stream = kwargs.get("stream")
+    known = _plans.setdefault(kernel, {})
+    plan = known.get(like.key()) if like.known else None
+    if plan is not None:
+        plan.launch(like.pointers, stream)
+        return
     call = _read_call(kernel, args, kwargs)
-    _launch(kernel, call, kwargs.get("stream"))
+    if call.device < 0 or not like.known:
+        _launch(kernel, call, stream)
+        return
+    bundle = _bundle(kernel, call, arch_of(call.device))
+    prepared = bundle.prepare(**call.arguments)
+    prepared.launch(stream)
+    positions = {p.name: i for i, p in enumerate(kernel.parameters)}
+    places = {name: like.places.get(name, like.places.get(positions[name], -1)) for name in call.arguments}
+    plans.store(known, like.key(), plans.Plan(bundle, prepared, places))
 
 
 @overload

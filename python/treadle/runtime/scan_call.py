@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from treadle.errors import LaunchError
+from treadle.runtime import plans
 from treadle.runtime import scan_arrays as arrays
 from treadle.runtime.call import BFloat16, Remembered, arch_of, remembered
 from treadle.runtime.scan_binding import Bound, bind
@@ -14,7 +15,7 @@ from treadle.runtime.scan_binding import Bound, bind
 if TYPE_CHECKING:
     from treadle.compiler import CpuProgram
     from treadle.frontend.scans import Output, Scan
-    from treadle.runtime.bundle import Bundle
+    from treadle.runtime.bundle import Bundle, Prepared
 
 _COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
 CALL_SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", *_COMMON))
@@ -22,6 +23,7 @@ STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
 
 _cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
 _bundles: Remembered[Bundle] = weakref.WeakKeyDictionary()
+_plans: Remembered[_Plan] = weakref.WeakKeyDictionary()
 _several_blocks: Remembered[bool] = weakref.WeakKeyDictionary()
 _outputs: Remembered[tuple[Output, ...]] = weakref.WeakKeyDictionary()
 
@@ -60,6 +62,14 @@ def call_scan(
     on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
     stream: of the GPU; None: PyTorch's current one.
     """
+    settings = (output_final_state, reverse, causal, head_first, on, arch, fast_math)
+    like = _likeness(scan, args, own, "call", *map(str, settings))
+    like.add_all("initial_state", initial_state, _state_names(scan, "initial"))
+    like.add_all("out", out, _output_places(out))
+    like.add("cu_seqlens", cu_seqlens)
+    known = _plans.setdefault(scan, {})
+    if like.known and (plan := known.get(_key(scan, like))) is not None:
+        return plan.run(like, stream)
     bound = bind(scan, args, own, CALL_SETTINGS, head_first)
     launch = _Launch(bound, on, arch, stream, fast_math)
     if cu_seqlens is not None:
@@ -68,7 +78,9 @@ def call_scan(
     initial = _f32_states(bound, "initial_state", initial_state, bound.sequences, letter)
     outputs = launch.outputs(out)
     final = launch.new_states() if output_final_state else None
-    launch.run(outputs, initial, final, cu_seqlens=bound.cu_seqlens, reverse=bool(reverse), causal=bool(causal))
+    made = launch.run(outputs, initial, final, cu_seqlens=bound.cu_seqlens, reverse=bool(reverse), causal=bool(causal))
+    if made is not None and like.known and bound.cu_seqlens is cu_seqlens:
+        plans.store(known, _key(scan, like), _Plan(scan, like, launch, *made, outputs, final))
     return one_or_all(outputs), None if final is None else one_or_all(final.values())
 
 
@@ -95,6 +107,14 @@ def step_scan(
     state_indices: [B] int64 or int32, all different: states are pools [P, H, ...], of which sequence i uses entry
     state_indices[i]; it is written in place unless there is an `out_state`. On a GPU its content is not checked.
     """
+    like = _likeness(scan, args, own, "step", *map(str, (head_first, on, arch, fast_math)))
+    like.add_all("state", state, _state_names(scan, "initial"))
+    like.add_all("out_state", out_state, _state_names(scan, "final"))
+    like.add_all("out", out, _output_places(out))
+    like.add("state_indices", state_indices)
+    known = _plans.setdefault(scan, {})
+    if like.known and (plan := known.get(_key(scan, like))) is not None:
+        return plan.run(like, stream)
     bound = bind(scan, args, own, STEP_SETTINGS, head_first, step=True)
     launch = _Launch(bound, on, arch, stream, fast_math)
     rows: int | None = bound.sequences
@@ -112,7 +132,9 @@ def step_scan(
     if indices is not None and initial is not None:
         bound.pool_entries(indices, [*initial.values(), *final.values()])
     outputs = launch.outputs(out)
-    launch.run(outputs, initial, final, state_indices=indices)
+    made = launch.run(outputs, initial, final, state_indices=indices)
+    if made is not None and like.known and indices is state_indices:
+        plans.store(known, _key(scan, like), _Plan(scan, like, launch, *made, outputs, final))
     return one_or_all(outputs), one_or_all(final.values())
 
 
@@ -129,6 +151,89 @@ def _f32_states(bound: Bound, argument: str, value: Any, rows: int | None, lette
     for name, state in states.items():
         bound.check_dtype(argument if len(states) == 1 else f"{argument}[{name}]", state, "f32")
     return states
+
+
+def _likeness(
+    scan: Scan, args: tuple[Any, ...], own: Mapping[str, Any], method: str, *settings: Hashable
+) -> plans.Likeness:
+    """What decides about a call: so far, its settings and inputs."""
+    like = plans.Likeness(method, *settings)
+    for p, value in zip(scan.inputs, args, strict=False):
+        like.add(p.name, value)
+    like.known = len(args) <= len(scan.inputs)
+    for name, value in own.items():
+        like.add(name, value)
+    return like
+
+
+def _state_names(scan: Scan, when: str) -> list[str]:
+    """The kernel's arguments for the states."""
+    return [f"{p.name}_{when}" for p in scan.states]
+
+
+def _output_places(out: Any) -> list[str]:
+    """Places of the arrays given for outputs."""
+    return [f"out{i}" for i in range(len(out) if isinstance(out, (tuple, list)) else 1)]
+
+
+def _key(scan: Scan, like: plans.Likeness) -> Hashable:
+    """Kernels are made for how arrays are aligned, and launched for which states are changed in place."""
+    places, pointers = like.places, like.pointers
+    in_place = tuple(
+        f"{p.name}_final" in places and pointers[places[f"{p.name}_final"]] == pointers[places[f"{p.name}_initial"]]
+        for p in scan.states
+        if f"{p.name}_initial" in places
+    )
+    return like.key(), in_place, tuple(pointer & 15 for pointer in pointers)
+
+
+class _Plan:
+    """A launch that calls alike share: arrays it has to make, and where its results are."""
+
+    def __init__(
+        self,
+        scan: Scan,
+        like: plans.Likeness,
+        launch: _Launch,
+        bundle: Bundle,
+        prepared: Prepared,
+        outputs: list[Any],
+        final: Mapping[str, Any] | None,
+    ) -> None:
+        places = {str(name): place for name, place in like.places.items()}
+        self._made: list[tuple[tuple[int, ...], Any]] = []
+
+        def place(known: int | None, name: str, array: Any) -> int:
+            """Of an array that was given, or one that every call makes."""
+            if known is None:
+                known = len(like.tensors) + len(self._made)
+                self._made.append((tuple(array.shape), array.dtype))
+            places[name] = known
+            return known
+
+        self._outputs = [
+            place(like.places.get(f"out{i}"), name, array)
+            for i, (name, array) in enumerate(zip(launch.names, outputs, strict=True))
+        ]
+        in_pools = "state_indices" in like.places
+        self._final: list[int] | None = None
+        if final is not None:
+            self._final = []
+            for name, array in final.items():
+                known = like.places.get(f"{name}_final")
+                if known is None and in_pools:
+                    known = like.places.get(f"{name}_initial")
+                self._final.append(place(known, f"{name}_final", array))
+        self._plan = plans.Plan(bundle, prepared, places)
+
+    def run(self, like: plans.Likeness, stream: Any) -> tuple[Any, Any]:
+        """Launch; the outputs and the final states."""
+        first = like.tensors[0]
+        made = [first.new_empty(shape, dtype=dtype) for shape, dtype in self._made]
+        every = like.tensors + made
+        self._plan.launch(like.pointers + [array.data_ptr() for array in made], stream)
+        final = None if self._final is None else one_or_all(every[i] for i in self._final)
+        return one_or_all(every[i] for i in self._outputs), final
 
 
 class _Launch:
@@ -180,8 +285,8 @@ class _Launch:
         state_indices: Any = None,
         reverse: bool = False,
         causal: bool = True,
-    ) -> None:
-        """Compile, unless that was done before, and launch."""
+    ) -> tuple[Bundle, Prepared] | None:
+        """Compile, unless that was done before, and launch. What was launched, if other calls may launch it again."""
         fields = dict(self.bound.inputs)
         fields.update((name, self.bound.inner(array)) for name, array in zip(self.names, outputs, strict=True))
         fields.update((f"{name}_initial", state) for name, state in (initial or {}).items())
@@ -202,17 +307,21 @@ class _Launch:
         program = self._cpu_program(settings) if self.on == "cpu" else None
         bundle = program.bundle if program is not None else self._bundle(settings, fields)
         in_place = [name for name, state in (final or {}).items() if _is_same(state, (initial or {}).get(name))]
-        if in_place and self._needs_copies(bundle, ready):
+        copied = bool(in_place) and self._needs_copies(bundle, ready)
+        if copied:
             for name in in_place:
                 ready[f"{name}_initial"] = arrays.copy(ready[f"{name}_initial"], self.stream)
         if program is not None:
             program.launch(threads=0, **ready)
         elif self.on == "gpu":
-            bundle.launch(**ready, stream=self.stream)
+            prepared = bundle.prepare(**ready)
+            prepared.launch(self.stream)
+            return None if copied else (bundle, prepared)
         else:
             from treadle.runtime.sim import Simulator
 
             Simulator().run(bundle, **ready).check()
+        return None
 
     def _needs_copies(self, bundle: Bundle, ready: Mapping[str, Any]) -> bool:
         """Whether states that are changed in place must be read from a copy.
