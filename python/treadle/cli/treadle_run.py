@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         tensors = {name: arrays.aligned(array) for name, array in tensors.items()}
     values: dict[str, Any] = {name: _tensor(array) for name, array in tensors.items()} | scalars
     if options.on == "cpu":
-        CpuProgram(_program_text(bundle)).launch(**values)
+        CpuProgram(_program_text(bundle), {"name": bundle.name}).launch(**values)
     elif options.on == "sim":
         simulation.finish(simulation.simulator(options).run(bundle, **values), options)
     else:

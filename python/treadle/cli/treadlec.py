@@ -1,11 +1,17 @@
 """treadlec: compile kernels.
 
     treadlec kernel.py --arch=sm_90a -D D=1024 --dtype=bf16 -o out
+    treadlec lightnet.py --derive=forward,step -D K=128 -D V=128 -o out
     treadlec kernel.mlir --emit=llvm
 
 A kernel.py with one kernel, or one chosen with --kernel, becomes a bundle in the folder of -o (default: out); of
 several kernels each becomes a bundle in a folder of its own below it. With --emit the program is printed at that phase
 instead, or written to the file of -o.
+
+From a @td.scan two kernels are derived: NAME_forward runs over whole sequences, NAME_step goes on from given states by
+any number of tokens. --derive chooses. Arrays are named as in the step, its output o (several: o0, o1, ...), states
+NAME_initial and NAME_final, which are different arrays unless they are pools (--state-indices). --emit=treadle prints
+the scan itself, before a kernel is made of it.
 
 Exit status: 0 when all went well, 1 when the program has errors, 2 for a wrong command line.
 """
@@ -19,11 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle import compiler
+from treadle.cli import derived
 from treadle.cli.common import OK, UsageError, guarded
 from treadle.errors import TreadleError
 
 if TYPE_CHECKING:
     from treadle.frontend.declared import Kernel
+    from treadle.frontend.scans import Scan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,19 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    phases = ("treadle", *compiler.PHASES)
     parser = argparse.ArgumentParser(
         prog="treadlec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("input", nargs="?", type=Path, help="a .py file of kernels, or MLIR text; - is standard input")
+    parser.add_argument(
+        "input", nargs="?", type=Path, help="a .py file of kernels and scans, or MLIR text; - is standard input"
+    )
     parser.add_argument("--arch", default=compiler.DEFAULT_ARCH, help="the GPU: sm_80 or later (default: %(default)s)")
     parser.add_argument("-D", dest="constants", metavar="NAME=VALUE", action="append", default=[],
                         help="a compile-time constant")  # fmt: skip
     parser.add_argument("--dtype", help="of the tensors that are declared without one")
-    parser.add_argument("--kernel", metavar="NAME", help="compile this kernel only")
+    parser.add_argument("--kernel", metavar="NAME", help="compile this kernel or scan only")
     parser.add_argument("--with", dest="present", metavar="NAMES", default="",
                         help="the optional tensors that are given, separated by commas")  # fmt: skip
     parser.add_argument("-o", dest="out", type=Path, help="the bundle's folder; with --emit, a file")
-    parser.add_argument("--emit", choices=compiler.PHASES, metavar="PHASE", help=f"print: {' '.join(compiler.PHASES)}")
+    parser.add_argument("--emit", choices=phases, metavar="PHASE", help=f"print: {' '.join(phases)}")
     parser.add_argument("--from", dest="start", choices=compiler.PHASES[:-1], metavar="PHASE", default="tile",
                         help="the phase that MLIR input is at")  # fmt: skip
     parser.add_argument("--dump-phases", type=Path, metavar="DIR", help="write the program at every phase there")
@@ -57,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-info", action="store_true", help="what the compile cache holds")
     parser.add_argument("--cache-clear", action="store_true", help="empty the compile cache")
     parser.add_argument("--version", action="store_true", help="print the version")
+    derived.add_flags(parser)
     return parser
 
 
@@ -90,48 +102,77 @@ def _cache(clear: bool) -> None:
 
 
 def _compile_python(options: argparse.Namespace) -> int:
-    from treadle.frontend.loading import load_kernels
+    from treadle.frontend.loading import load_all
 
     if options.start != "tile":
         raise UsageError(f"--from={options.start} is for MLIR input, and {options.input} is Python")
     if not options.input.is_file():
         raise UsageError(f"{options.input}: no such file")
     try:
-        kernels = load_kernels(options.input)
+        found = load_all(options.input)
     except SystemExit:
         raise TreadleError(f"{options.input}: the file ends the program when it is imported") from None
-    chosen = list(kernels.values())
+    chosen = list(found.values())
     if options.kernel is not None:
-        if options.kernel not in kernels:
-            raise UsageError(f"{options.input} has no kernel {options.kernel}; it has {', '.join(kernels) or 'none'}")
-        chosen = [kernels[options.kernel]]
+        if options.kernel not in found:
+            raise UsageError(f"{options.input} has no kernel {options.kernel}; it has {', '.join(found) or 'none'}")
+        chosen = [found[options.kernel]]
     if not chosen:
-        raise TreadleError(f"{options.input}: expected a function with @td.kernel, found none")
-    present = [name for name in options.present.split(",") if name]
-    if options.emit and len(chosen) > 1:
-        raise UsageError(f"--emit prints one kernel; choose it with --kernel: {', '.join(kernels)}")
-    for kernel in chosen:
-        constants = _constants(kernel, options.constants)
-        text = kernel.to_mlir(constants, options.dtype, present, fast_math=options.fast_math)
-        values = {
-            "arch": options.arch,
-            "name": kernel.name,
-            "dtype": str(options.dtype or kernel.dtype),
-            "constants": {**kernel.constants, **constants},
-        }
-        folder = options.out or Path("out")
-        _produce(options, text, values, folder if len(chosen) == 1 else folder / kernel.name)
+        raise TreadleError(f"{options.input}: expected a function with @td.kernel or @td.scan, found none")
+    programs = _programs(options, chosen)
+    for name, (text, values) in programs.items():
+        _produce(options, text, values, name if len(programs) > 1 else "")
     return OK
 
 
-def _constants(kernel: Kernel, items: Sequence[str]) -> dict[str, Any]:
+def _programs(options: argparse.Namespace, chosen: Sequence[Kernel | Scan]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The programs of kernels and scans, by name: their texts, and the compiler's options."""
+    from treadle.frontend.scans import Scan
+
+    scans = [declared for declared in chosen if isinstance(declared, Scan)]
+    if not scans:
+        source = options.input if options.kernel is None else f"kernel {options.kernel}"
+        derived.refuse_flags(options, f"is for scans, and {source} has none")
+        if options.emit == "treadle":
+            raise UsageError(f"--emit=treadle is for scans, and {source} has none")
+    present = [name for name in options.present.split(",") if name]
+    if present and len(scans) == len(chosen):
+        raise UsageError("--with is for kernels, found scans only")
+    wanted = derived.kernels(options) if scans else ()
+    if options.emit and len(chosen) > 1:
+        names = ", ".join(declared.name for declared in chosen)
+        raise UsageError(f"--emit prints one kernel; choose it with --kernel: {names}")
+    if options.emit and len(wanted) > 1:
+        raise UsageError(f"--emit prints one kernel; choose it with --derive: {', '.join(wanted)}")
+    programs: dict[str, tuple[str, dict[str, Any]]] = {}
+    for declared in chosen:
+        constants = _constants(declared, chosen, options.constants)
+        values = {"arch": options.arch, "dtype": str(options.dtype or declared.dtype)}
+        if not isinstance(declared, Scan):
+            text = declared.to_mlir(constants, options.dtype, present, fast_math=options.fast_math)
+            values |= {"name": declared.name, "constants": {**declared.constants, **constants}}
+            programs[declared.name] = text, values
+            continue
+        for kernel in wanted:
+            name = f"{declared.name}_{kernel}"
+            if any(other.name == name for other in chosen):
+                raise declared.error(f"two kernels are named {name}: one is derived from this scan", "rename one")
+            text = derived.text(declared, kernel, constants, options)
+            programs[name] = text, {**values, "name": name, "constants": declared.resolve(constants)}
+    return programs
+
+
+def _constants(declared: Kernel | Scan, chosen: Sequence[Kernel | Scan], items: Sequence[str]) -> dict[str, Any]:
+    """The constants given to one of the kernels and scans: its own, and those that none of them has, for the error."""
+    defaults = declared.constants
+    foreign = {name for other in chosen for name in other.constants} - {*defaults}
     constants = {}
     for item in items:
         name, equals, text = item.partition("=")
         if not equals or not name:
             raise UsageError(f"-D {item}: expected NAME=VALUE")
-        wanted = type(kernel.constants.get(name))
-        constants[name] = _value(text, wanted)
+        if name not in foreign:
+            constants[name] = _value(text, type(defaults.get(name)))
     return constants
 
 
@@ -152,9 +193,10 @@ def _value(text: str, wanted: type) -> Any:
 
 def _compile_mlir(options: argparse.Namespace) -> int:
     for flag, given in (("-D", options.constants), ("--dtype", options.dtype), ("--with", options.present),
-                        ("--kernel", options.kernel)):  # fmt: skip
+                        ("--kernel", options.kernel), ("--emit=treadle", options.emit == "treadle")):  # fmt: skip
         if given:
             raise UsageError(f"{flag} is for Python input")
+    derived.refuse_flags(options, "is for Python input")
     if str(options.input) == "-":
         name, data = "<stdin>", sys.stdin.buffer.read()
     else:
@@ -163,7 +205,7 @@ def _compile_mlir(options: argparse.Namespace) -> int:
         name, data = str(options.input), options.input.read_bytes()
     text = data.decode("utf-8", "surrogateescape")
     values = {"arch": options.arch, "file": name, "from": options.start, "fast_math": options.fast_math}
-    _produce(options, text, values, options.out or Path("out"))
+    _produce(options, text, values)
     return OK
 
 
@@ -172,15 +214,18 @@ def _compile_mlir(options: argparse.Namespace) -> int:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], folder: Path) -> None:
-    """Print the program at the phase asked for, or write a bundle."""
-    dump = options.dump_phases
+def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], part: str = "") -> None:
+    """Print the program at the phase asked for, or write a bundle. `part`: what belongs to it alone lies below this."""
+    dump = options.dump_phases and options.dump_phases / part
     if options.emit is None and not options.time:
         compiled = compiler.compile_text(
             text, values, ptxas=not options.no_ptxas, dump_dir=dump, cache=not options.no_cache
         )
         _warn(compiled.warnings)
-        compiled.save(folder)
+        compiled.save((options.out or Path("out")) / part)
+        return
+    if options.emit == "treadle":
+        _print(options, (text if options.locations else derived.without_locations(text)).encode())
         return
     emit = options.emit or "ptx"
     if dump is not None:
@@ -191,9 +236,11 @@ def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], fol
     if options.time:
         for phase, milliseconds in output.milliseconds.items():
             print(f"{phase:10} {milliseconds:8.2f} ms", file=sys.stderr)
-    if options.emit is None:
-        return
-    data = output.artifacts["text"]
+    if options.emit is not None:
+        _print(options, output.artifacts["text"])
+
+
+def _print(options: argparse.Namespace, data: bytes) -> None:
     if options.out is not None:
         compiler.write_files(options.out.parent, {options.out.name: data})
     else:

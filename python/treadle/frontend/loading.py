@@ -8,14 +8,11 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TypeVar
 
 from treadle.errors import KernelError, TreadleError
 from treadle.frontend.declared import Kernel
 from treadle.frontend.scans import Scan
 from treadle.frontend.source import syntax_error
-
-_Declared = TypeVar("_Declared", Kernel, Scan)
 
 
 def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
@@ -23,15 +20,20 @@ def load_kernels(path: str | os.PathLike[str]) -> dict[str, Kernel]:
 
     A mistake in the file (syntax, an exception while it is imported, an annotation) is a KernelError at its line.
     """
-    return _load(os.fspath(path), Kernel)
+    return {name: value for name, value in _load(os.fspath(path), Kernel).items() if isinstance(value, Kernel)}
 
 
 def load_scans(path: str | os.PathLike[str]) -> dict[str, Scan]:
     """The scans defined in a Python file, as `load_kernels`."""
-    return _load(os.fspath(path), Scan)
+    return {name: value for name, value in _load(os.fspath(path), Scan).items() if isinstance(value, Scan)}
 
 
-def _load(file: str, kind: type[_Declared]) -> dict[str, _Declared]:
+def load_all(path: str | os.PathLike[str]) -> dict[str, Kernel | Scan]:
+    """The kernels and scans defined in a Python file, as `load_kernels`."""
+    return _load(os.fspath(path), Kernel, Scan)
+
+
+def _load(file: str, *kinds: type[Kernel | Scan]) -> dict[str, Kernel | Scan]:
     if not Path(file).is_file():
         raise TreadleError(f"{file}: no such file")
     linecache.checkcache(file)
@@ -58,7 +60,7 @@ def _load(file: str, kind: type[_Declared]) -> dict[str, _Declared]:
     found = {
         value.name: value
         for value in vars(module).values()
-        if isinstance(value, kind) and os.path.abspath(value.path) == os.path.abspath(file)
+        if isinstance(value, kinds) and os.path.abspath(value.path) == os.path.abspath(file)
     }
     for value in found.values():
         _ = value.parameters

@@ -139,7 +139,7 @@ class Scan:
         from treadle.frontend.steplowering import Options, text
 
         options = Options(
-            self._dtype(dtype), initial, final, packed, indexed, reverse, causal, tuple(grouped), align, fast_math
+            self.element(dtype), initial, final, packed, indexed, reverse, causal, tuple(grouped), align, fast_math
         )
         return text(self.fn, self.parameters, self.resolve(constants), options)
 
@@ -161,8 +161,8 @@ class Scan:
 
         return reference(self, *args, **kwargs)
 
-    def _dtype(self, dtype: str | None) -> DType:
-        """The element type of outputs."""
+    def element(self, dtype: str | None = None) -> DType:
+        """The element type of outputs, and of inputs without one of their own; a KernelError when it cannot be."""
         found = dtypes.BY_NAME.get(str(dtype or self.dtype))
         if found not in DTYPES:
             names = ", ".join(t.name for t in DTYPES)
