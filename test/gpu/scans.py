@@ -1,16 +1,20 @@
 """Derived kernels of `td.scan` on a GPU, on torch tensors, against their definition in float64.
 
-    PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py
+    PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py [--time]
 
 Every step of test/python/steps.py, each way it can be called: causal and not, reversed, from a state and to one,
-packed, grouped heads, both layouts. Needs the compiler, and torch.
+packed, grouped heads, both layouts. Needs the compiler, and torch. With --time, instead: how long a decode step and a
+whole sequence take beside the time of moving every tensor once, and what a call costs the host.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
 
+import steps  # noqa: E402
 from scan_checks import SUBJECTS, Subject, listed  # noqa: E402
 from treadle import testing  # noqa: E402
 
@@ -92,7 +97,86 @@ def one_or_all(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Times
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def on_device(call: Callable[[], object], samples: int = 50) -> float:
+    """Milliseconds on the GPU, the median of calls that each begin with an empty L2 cache."""
+    flush = torch.empty(256 << 20, dtype=torch.uint8, device="cuda")
+    found = []
+    for _ in range(5):
+        call()
+    for _ in range(samples):
+        flush.zero_()
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        call()
+        end.record()
+        torch.cuda.synchronize()
+        found.append(start.elapsed_time(end))
+    return median(found)
+
+
+def on_host(call: Callable[[], object], calls: int = 400) -> float:
+    """Microseconds until a call returns, at best."""
+    best = float("inf")
+    for _ in range(5):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        best = min(best, (time.perf_counter() - start) / calls)
+    return best * 1e6
+
+
+def times() -> None:
+    """Prints Markdown."""
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, device="cuda").mul(0.3).bfloat16()
+
+    source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    bandwidth = 2 * source.numel() / on_device(lambda: target.copy_(source))  # bytes a millisecond
+    del source, target
+    print(f"{torch.cuda.get_device_name()}; a copy runs at {bandwidth / 1e9:.2f} TB/s\n")
+    print("| call | ms | floor, ms | of the floor |\n| --- | --- | --- | --- |")
+
+    def row(name: str, call: Callable[[], object], moved: float) -> None:
+        found, floor = on_device(call), moved / bandwidth
+        print(f"| {name} | {found:.3f} | {floor:.3f} | {found / floor:.2f} |")
+
+    B, H, D = 64, 32, 128
+    q, k, v = (random(B, H, D) for _ in range(3))
+    g, S, z = -torch.rand(H, device="cuda"), torch.zeros(B, H, D, D, device="cuda"), torch.zeros(B, H, D, device="cuda")
+    into = torch.empty_like(S), torch.empty_like(z)
+    step, light = steps.lightning_attention.step, steps.lightnet.step
+    moved = 2 * S.nbytes + 4 * q.nbytes
+    where = f"B{B} H{H} D{D}"
+    row(f"lightning_attention.step, {where}, in place", lambda: step(q, k, v, g, state=S, out_state=S), moved)
+    row(f"lightning_attention.step, {where}", lambda: step(q, k, v, g, state=S, out_state=into[0]), moved)
+    row(f"lightnet.step, {where}", lambda: light(q, k, v, state=(S, z), out_state=into), moved + 2 * z.nbytes)
+    B, T, H = 4, 8192, 16
+    q, k, v = (random(B, T, H, D) for _ in range(3))
+    where = f"B{B} T{T} H{H} D{D}"
+    row(f"lightning_attention, {where}", lambda: steps.lightning_attention(q, k, v, g[:H]), 4 * q.nbytes)
+    row(f"lightnet, {where}", lambda: steps.lightnet(q, k, v), 4 * q.nbytes)
+
+    one, state = random(1, 1, 64), torch.zeros(1, 1, 64, 64, device="cuda")
+    few = random(1, 8, 1, 64)
+    print("\n| call | host, us |\n| --- | --- |")
+    print(f"| step | {on_host(lambda: step(one, one, one, g[:1], state=state, out_state=state)):.1f} |")
+    print(f"| forward | {on_host(lambda: steps.lightning_attention(few, few, few, g[:1])):.1f} |")
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--time", action="store_true", help="measure instead of comparing")
+    if parser.parse_args().time:
+        times()
+        return 0
     failed = count = 0
     for subject in SUBJECTS:
         for dtype in DTYPES:
