@@ -252,8 +252,10 @@ struct Scheduler {
           members[lane] = warp.source<uint32_t>(op.members)[lane];
     }
     for (Mask left = waiting; left; left &= left - 1) {
-      Mask mask = members[firstLane(left)] & warp.alive();
-      if (mask & ~waiting)
+      Mask named = members[firstLane(left)], mask = named & warp.alive();
+      bool agree = mask != 0;
+      forEachLane(mask, [&](int lane) { agree &= members[lane] == named; });
+      if (!agree) // some are not here, or wait for others
         continue;
       for (size_t i = 0, n = warp.groups.size(); i < n; ++i) {
         Mask lanes = warp.groups[i].lanes & mask;

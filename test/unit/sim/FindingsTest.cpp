@@ -170,3 +170,19 @@ TEST(Findings, neverEnds) {
 TEST(Findings, trapStops) {
   EXPECT_FOUND(Kernel(entry(0, "trap;\nret;")).run(1, 32), "invalid-operand: stops the kernel");
 }
+
+TEST(Findings, warpBarriersThatNameOthers) {
+  // Each half waits for all lanes as it names them, and they name different ones.
+  Report report = Kernel(entry(0, R"(
+    setp.lt.u32 %p1, %r50, 16;
+    @%p1 bra $low;
+    bar.warp.sync 0xffffffff;
+    ret;
+  $low:
+    bar.warp.sync 0x0001ffff;
+    ret;)"))
+                      .run(1, 32);
+  ASSERT_EQ(report.findings.size(), 2U);
+  EXPECT_EQ(report.findings[0].kind, Finding::Kind::Deadlock);
+  EXPECT_EQ(report.findings[0].what, "waits, with lanes 16-31 of its warp, for lanes 0-15, which never come");
+}
