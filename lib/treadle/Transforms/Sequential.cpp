@@ -3,7 +3,7 @@
 // One block for each head of each sequence, or several that share an axis of the states. The states stay in registers:
 //
 //     states = initial states
-//     for i = 0 … length - 1 { load the inputs at time i; the step; store the outputs; carry the states }
+//     for i = 0 … length - 1 { load the inputs at time i + 1; the step at time i; store the outputs; carry both }
 //     store the final states
 //
 //===----------------------------------------------------------------------===//
@@ -36,7 +36,8 @@ private:
   void begin();
   LogicalResult place();
   FailureOr<SmallVector<Value>> initialStates();
-  FailureOr<SmallVector<Value>> walk(ValueRange states, function_ref<LogicalResult(IRMapping &, Value)> body,
+  Value timeAt(Value i);
+  FailureOr<SmallVector<Value>> walk(const Slice &slice, ValueRange states, function_ref<void(IRMapping &, Value)> body,
                                      ValueRange next);
   LogicalResult causal();
   LogicalResult noncausal();
@@ -51,8 +52,6 @@ private:
   FailureOr<Value> load(const Array &array, Value stepValue, Value time);
   void store(const Array &array, Value stepValue, Value value, Value time, Location at);
   SmallVector<Value> alongValue(const Array &array, Value stepValue, Value time, SmallVectorImpl<int32_t> &along);
-  LogicalResult loadInputs(const Slice &slice, IRMapping &map, Value time);
-  LogicalResult step(const Slice &slice, IRMapping &map, Value time);
   void storeOutputs(IRMapping &map, Value time);
 
   const Mixer &mixer;
@@ -63,7 +62,7 @@ private:
   func::FuncOp kernel;
   Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
   Value first, length;                                     ///< of the sequence, in time
-  IRMapping constants;                                     ///< inputs that are the same at every time
+  IRMapping constants;                                     ///< what is the same at every time
 };
 
 //===-- signature and places -----------------------------------------------===//
@@ -214,19 +213,6 @@ void Kernel::store(const Array &array, Value stepValue, Value value, Value time,
                         builder.getDenseI32ArrayAttr(along));
 }
 
-/// Loads what the slice uses of the inputs, but for what `map` has.
-LogicalResult Kernel::loadInputs(const Slice &slice, IRMapping &map, Value time) {
-  for (auto [i, argument] : llvm::enumerate(scan.getInputArguments())) {
-    if (!slice.arguments.contains(argument) || map.contains(argument))
-      continue;
-    FailureOr<Value> value = load(mixer.arrays[*mixer.find(Array::Input, i)], argument, time);
-    if (failed(value))
-      return failure();
-    map.map(argument, *value);
-  }
-  return success();
-}
-
 //===-- the walk -----------------------------------------------------------===//
 
 FailureOr<SmallVector<Value>> Kernel::initialStates() {
@@ -251,39 +237,61 @@ FailureOr<SmallVector<Value>> Kernel::initialStates() {
   return states;
 }
 
-/// A loop over the sequence that carries values; `body` fills the map from the step to the kernel, which has the
-/// states, and the loop goes on with `next`.
-FailureOr<SmallVector<Value>> Kernel::walk(ValueRange states, function_ref<LogicalResult(IRMapping &, Value)> body,
-                                           ValueRange next) {
-  auto loop = scf::ForOp::create(builder, loc, zero, length, index(1), states);
+/// The i-th time of the walk.
+Value Kernel::timeAt(Value i) {
+  if (scan.getReverse()) {
+    Value last = arith::SubIOp::create(builder, loc, length, index(1));
+    i = arith::SubIOp::create(builder, loc, last, i);
+  }
+  return first ? arith::AddIOp::create(builder, loc, first, i).getResult() : i;
+}
+
+/// A loop over the sequence that carries states, and the inputs of the time to come: they are on their way while a step
+/// is computed. `body` gets the map from the step to the kernel, to which the slice is added, and the loop goes on with
+/// `next`.
+FailureOr<SmallVector<Value>> Kernel::walk(const Slice &slice, ValueRange states,
+                                           function_ref<void(IRMapping &, Value)> body, ValueRange next) {
+  SmallVector<unsigned> moving;
+  for (auto [i, argument] : llvm::enumerate(scan.getInputArguments()))
+    if (slice.arguments.contains(argument) && !constants.contains(argument))
+      moving.push_back(i);
+  auto loadAll = [&](Value time, SmallVectorImpl<Value> &values) -> LogicalResult {
+    for (unsigned i : moving) {
+      FailureOr<Value> value = load(mixer.arrays[*mixer.find(Array::Input, i)], scan.getInputArguments()[i], time);
+      if (failed(value))
+        return failure();
+      values.push_back(*value);
+    }
+    return success();
+  };
+  SmallVector<Value> carried(states);
+  if (failed(loadAll(timeAt(zero), carried)))
+    return failure();
+  auto loop = scf::ForOp::create(builder, loc, zero, length, index(1), carried);
   OpBuilder::InsertionGuard guard(builder);
-  if (states.empty())
+  if (carried.empty())
     builder.setInsertionPoint(loop.getBody()->getTerminator());
   else
     builder.setInsertionPointToEnd(loop.getBody());
-  Value time = loop.getInductionVar();
-  if (scan.getReverse()) {
-    Value last = arith::SubIOp::create(builder, loc, length, index(1));
-    time = arith::SubIOp::create(builder, loc, last, time);
-  }
-  if (first)
-    time = arith::AddIOp::create(builder, loc, first, time);
-  IRMapping map(constants);
-  for (auto [argument, state] : llvm::zip(scan.getStateArguments(), loop.getRegionIterArgs()))
-    map.map(argument, state);
-  if (failed(body(map, time)))
+  Value i = loop.getInductionVar(), time = timeAt(i);
+  SmallVector<Value> following;
+  if (!moving.empty() && failed(loadAll(timeAt(arith::AddIOp::create(builder, loc, i, index(1))), following)))
     return failure();
-  if (!states.empty()) {
+  IRMapping map(constants);
+  ValueRange args = loop.getRegionIterArgs();
+  if (!states.empty())
+    map.map(scan.getStateArguments(), args.take_front(states.size()));
+  for (auto [input, value] : llvm::zip(moving, args.drop_front(states.size())))
+    map.map(scan.getInputArguments()[input], value);
+  if (failed(StepWriter(sharing, offset).write(builder, slice, map)))
+    return failure();
+  body(map, time);
+  if (!carried.empty()) {
     SmallVector<Value> values(llvm::map_range(next, [&](Value value) { return map.lookup(value); }));
+    llvm::append_range(values, following);
     scf::YieldOp::create(builder, scan.getYield().getLoc(), values);
   }
-  return SmallVector<Value>(loop.getResults());
-}
-
-LogicalResult Kernel::step(const Slice &slice, IRMapping &map, Value time) {
-  if (failed(loadInputs(slice, map, time)))
-    return failure();
-  return StepWriter(sharing, offset).write(builder, slice, map);
+  return SmallVector<Value>(loop.getResults().take_front(states.size()));
 }
 
 /// The step's outputs that the kernel has arrays for.
@@ -318,13 +326,8 @@ LogicalResult Kernel::causal() {
   SmallVector<Value> wanted(outputs());
   llvm::append_range(wanted, yield.getStates());
   Slice slice = sliceOf(scan, wanted, isNothing);
-  auto body = [&](IRMapping &map, Value time) -> LogicalResult {
-    if (failed(step(slice, map, time)))
-      return failure();
-    storeOutputs(map, time);
-    return success();
-  };
-  FailureOr<SmallVector<Value>> finals = walk(*states, body, yield.getStates());
+  auto body = [&](IRMapping &map, Value time) { storeOutputs(map, time); };
+  FailureOr<SmallVector<Value>> finals = walk(slice, *states, body, yield.getStates());
   if (succeeded(finals))
     storeFinals(*finals);
   return finals;
@@ -341,8 +344,7 @@ LogicalResult Kernel::noncausal() {
       return yield.emitError() << "in a noncausal step a state's new value cannot be an input as it is: outputs could "
                                   "mean either";
   Slice updates = sliceOf(scan, yield.getStates(), isNothing);
-  FailureOr<SmallVector<Value>> finals =
-      walk(*states, [&](IRMapping &map, Value time) { return step(updates, map, time); }, yield.getStates());
+  FailureOr<SmallVector<Value>> finals = walk(updates, *states, [](IRMapping &, Value) {}, yield.getStates());
   if (failed(finals))
     return failure();
   storeFinals(*finals);
@@ -352,15 +354,9 @@ LogicalResult Kernel::noncausal() {
       return user->emitError() << "an output of a noncausal step comes from its own time's inputs and the states' new "
                                   "values, found the old value of state "
                                << cast<BlockArgument>(argument).getArgNumber() - scan.getInputs().size();
-  auto body = [&](IRMapping &map, Value time) -> LogicalResult {
-    for (auto [next, final] : llvm::zip(yield.getStates(), *finals))
-      map.map(next, final);
-    if (failed(step(rest, map, time)))
-      return failure();
-    storeOutputs(map, time);
-    return success();
-  };
-  return walk({}, body, {});
+  for (auto [next, final] : llvm::zip(yield.getStates(), *finals))
+    constants.map(next, final);
+  return walk(rest, {}, [&](IRMapping &map, Value time) { storeOutputs(map, time); }, {});
 }
 
 LogicalResult Kernel::write() {

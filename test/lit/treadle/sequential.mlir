@@ -32,16 +32,22 @@ func.func @grouped(
   // CHECK: %[[D1:.*]] = tile.load %[[D]][%[[HEAD]]] along []
   // CHECK: %[[W1:.*]] = tile.load %[[W]][%[[C0]], %[[C0]]] along [0, 1] : {{.*}} -> tensor<4x128xf32>
   // CHECK: %[[INIT:.*]] = tile.load %[[S0]][%[[B]], %[[HEAD]], %[[C0]], %[[C0]]] along [2, 3] : {{.*}} -> tensor<4x128xf32>
-  // CHECK: %[[LOOP:.*]] = scf.for %[[I:.*]] = %[[C0]] to %[[T]] step %{{.*}} iter_args(%[[S:.*]] = %[[INIT]]) -> (tensor<4x128xf32>)
+  // CHECK: %[[QL0:.*]] = tile.load %[[Q]][%[[B]], %[[C0]], %[[HEAD]], %[[C0]]] along [3] : {{.*}} -> tensor<128xbf16>
+  // CHECK: %[[Q0:.*]] = arith.extf %[[QL0]] : tensor<128xbf16> to tensor<128xf32>
+  // CHECK: tile.load %[[K]][%[[B]], %[[C0]], %[[GROUP]], %[[C0]]] along [3]
+  // CHECK: %[[K0:.*]] = arith.extf
+  // CHECK: %[[LOOP:.*]]:3 = scf.for %[[I:.*]] = %[[C0]] to %[[T]] step %{{.*}} iter_args(%[[S:.*]] = %[[INIT]], %[[Q1:.*]] = %[[Q0]], %[[K1:.*]] = %[[K0]])
   %o, %S1 = treadle.scan (%q, %k, %d, %w) from (%S0) {
   ^bb0(%q1: tensor<80xf32>, %k1: tensor<80xf32>, %d1: f32, %w1: tensor<4x80xf32>, %S: tensor<4x80xf32>):
-    // CHECK: %[[QL:.*]] = tile.load %[[Q]][%[[B]], %[[I]], %[[HEAD]], %[[C0]]] along [3] : {{.*}} -> tensor<128xbf16>
-    // CHECK: %[[Q1:.*]] = arith.extf %[[QL]] : tensor<128xbf16> to tensor<128xf32>
-    // CHECK: tile.load %[[K]][%[[B]], %[[I]], %[[GROUP]], %[[C0]]] along [3]
+    // CHECK: %[[THEN:.*]] = arith.addi %[[I]], %{{.*}} : index
+    // CHECK: %[[QL:.*]] = tile.load %[[Q]][%[[B]], %[[THEN]], %[[HEAD]], %[[C0]]] along [3] : {{.*}} -> tensor<128xbf16>
+    // CHECK: %[[QN:.*]] = arith.extf %[[QL]] : tensor<128xbf16> to tensor<128xf32>
+    // CHECK: tile.load %[[K]][%[[B]], %[[THEN]], %[[GROUP]], %[[C0]]] along [3]
+    // CHECK: %[[KN:.*]] = arith.extf
     // CHECK: tile.splat %[[D1]] : f32 -> tensor<4x128xf32>
     %dd = tile.splat %d1 : f32 -> tensor<4x80xf32>
     %old = arith.mulf %dd, %S : tensor<4x80xf32>
-    // CHECK: tile.reshape %{{.*}} : tensor<128xf32> -> tensor<1x128xf32>
+    // CHECK: tile.reshape %[[K1]] : tensor<128xf32> -> tensor<1x128xf32>
     %ke = tile.reshape %k1 : tensor<80xf32> -> tensor<1x80xf32>
     // CHECK: tile.broadcast %{{.*}} : tensor<1x128xf32> -> tensor<4x128xf32>
     %kk = tile.broadcast %ke : tensor<1x80xf32> -> tensor<4x80xf32>
@@ -68,11 +74,11 @@ func.func @grouped(
     } : (tensor<4x80xf32>) -> tensor<4xf32>
     // CHECK: %[[OUT:.*]] = arith.truncf %{{.*}} : tensor<4xf32> to tensor<4xbf16>
     // CHECK: tile.store %[[OUT]], %[[O]][%[[B]], %[[I]], %[[HEAD]], %[[C0]]] along [3]
-    // CHECK: scf.yield %[[NEW]]
+    // CHECK: scf.yield %[[NEW]], %[[QN]], %[[KN]]
     treadle.yield %out : tensor<4xf32> next %new : tensor<4x80xf32>
   } : (!treadle.field<BTH, 80xbf16>, !treadle.field<BTG, 80xbf16>, !treadle.field<H, f32>, !treadle.field<4x80xf32>)
     from (!treadle.field<BH, 4x80xf32>) -> (!treadle.field<BTH, 4xbf16>, !treadle.field<BH, 4x80xf32>)
-  // CHECK: tile.store %[[LOOP]], %[[S1]][%[[B]], %[[HEAD]], %[[C0]], %[[C0]]] along [2, 3]
+  // CHECK: tile.store %[[LOOP]]#0, %[[S1]][%[[B]], %[[HEAD]], %[[C0]], %[[C0]]] along [2, 3]
   return %o, %S1 : !treadle.field<BTH, 4xbf16>, !treadle.field<BH, 4x80xf32>
 }
 
@@ -101,12 +107,17 @@ func.func @packed(%x: !treadle.field<BTH, f32> {treadle.name = "x"}, %s0: !tread
   // CHECK: tile.load %[[AT]][%[[N]]] along []
   // CHECK: %[[ENTRY:.*]] = arith.index_cast %{{.*}} : i64 to index
   // CHECK: %[[INIT:.*]] = tile.load %[[S0]][%[[ENTRY]], %[[HEAD]]] along []
-  // CHECK: %[[LOOP:.*]] = scf.for %[[I:.*]] = %[[C0]] to %[[LENGTH]] step %{{.*}} iter_args(%{{.*}} = %[[INIT]]) -> (f32)
   // CHECK: %[[LAST:.*]] = arith.subi %[[LENGTH]], %{{.*}} : index
-  // CHECK: %[[BACK:.*]] = arith.subi %[[LAST]], %[[I]] : index
+  // CHECK: %[[BACK:.*]] = arith.subi %[[LAST]], %[[C0]] : index
   // CHECK: %[[TIME:.*]] = arith.addi %[[FIRST]], %[[BACK]] : index
-  // CHECK: tile.load %[[X]][%[[C0]], %[[TIME]], %[[HEAD]]] along []
-  // CHECK: tile.store %[[LOOP]], %[[S1]][%[[ENTRY]], %[[HEAD]]] along []
+  // CHECK: %[[X0:.*]] = tile.load %[[X]][%[[C0]], %[[TIME]], %[[HEAD]]] along []
+  // CHECK: %[[LOOP:.*]]:2 = scf.for %[[I:.*]] = %[[C0]] to %[[LENGTH]] step %{{.*}} iter_args(%{{.*}} = %[[INIT]], %{{.*}} = %[[X0]]) -> (f32, f32)
+  // CHECK: %[[THEN:.*]] = arith.addi %[[I]], %{{.*}} : index
+  // CHECK: %[[LAST1:.*]] = arith.subi %[[LENGTH]], %{{.*}} : index
+  // CHECK: %[[BACK1:.*]] = arith.subi %[[LAST1]], %[[THEN]] : index
+  // CHECK: %[[TIME1:.*]] = arith.addi %[[FIRST]], %[[BACK1]] : index
+  // CHECK: tile.load %[[X]][%[[C0]], %[[TIME1]], %[[HEAD]]] along []
+  // CHECK: tile.store %[[LOOP]]#0, %[[S1]][%[[ENTRY]], %[[HEAD]]] along []
   %s1 = treadle.scan (%x) from (%s0) reverse {
   ^bb0(%x1: f32, %s: f32):
     %n = arith.addf %x1, %s : f32
@@ -124,15 +135,17 @@ func.func @noncausal(%q: !treadle.field<BTH, f32> {treadle.name = "q"}, %k: !tre
     -> (!treadle.field<BTH, f32> {treadle.name = "o"}) attributes {treadle.mixer} {
   // CHECK: %[[FILL:.*]] = arith.constant 1.000000e+00 : f32
   %s0 = treadle.fill 1.0 : !treadle.field<BH, f32>
-  // CHECK: %[[FINAL:.*]] = scf.for {{.*}} iter_args(%[[S:.*]] = %[[FILL]]) -> (f32) {
-  // CHECK-NEXT: %[[K1:.*]] = tile.load %[[K]]
+  // CHECK: %[[K0:.*]] = tile.load %[[K]]
+  // CHECK: %[[FINAL:.*]]:2 = scf.for {{.*}} iter_args(%[[S:.*]] = %[[FILL]], %[[K1:.*]] = %[[K0]]) -> (f32, f32) {
+  // CHECK: %[[KN:.*]] = tile.load %[[K]]
   // CHECK-NEXT: %[[N:.*]] = arith.addf %[[S]], %[[K1]] : f32
-  // CHECK-NEXT: scf.yield %[[N]] : f32
-  // CHECK: scf.for %{{[^(]*}} {
-  // CHECK-NEXT: %[[Q1:.*]] = tile.load %[[Q]]
-  // CHECK-NEXT: %[[O:.*]] = arith.mulf %[[Q1]], %[[FINAL]] : f32
+  // CHECK-NEXT: scf.yield %[[N]], %[[KN]] : f32, f32
+  // CHECK: %[[Q0:.*]] = tile.load %[[Q]]
+  // CHECK: scf.for {{.*}} iter_args(%[[Q1:.*]] = %[[Q0]]) -> (f32) {
+  // CHECK: %[[QN:.*]] = tile.load %[[Q]]
+  // CHECK-NEXT: %[[O:.*]] = arith.mulf %[[Q1]], %[[FINAL]]#0 : f32
   // CHECK-NEXT: tile.store %[[O]]
-  // CHECK-NEXT: }
+  // CHECK-NEXT: scf.yield %[[QN]] : f32
   %o, %s1 = treadle.scan (%q, %k) from (%s0) noncausal {
   ^bb0(%q1: f32, %k1: f32, %s: f32):
     %n = arith.addf %s, %k1 : f32
@@ -209,7 +222,8 @@ func.func @symmetric(%x: !treadle.field<BTH, 128xf32> {treadle.name = "x"}, %S0:
 func.func @divisor(%n: !treadle.field<BTH, 70xi32> {treadle.name = "n"}, %S0: !treadle.field<BH, 70xf32> {treadle.name = "S"})
     -> (!treadle.field<BTH, 70xi32> {treadle.name = "y"}) attributes {treadle.mixer} {
   // CHECK: %[[AT:.*]] = arith.muli %{{.*}}, %{{.*}} : index
-  // CHECK: %[[N:.*]] = tile.load {{.*}} -> tensor<64xi32>
+  // CHECK: %[[N0:.*]] = tile.load {{.*}} -> tensor<64xi32>
+  // CHECK: scf.for {{.*}}, %[[N:.*]] = %[[N0]])
   // CHECK: arith.constant dense<7> : tensor<64xi32>
   // CHECK: tile.iota : tensor<64xi32>
   // CHECK: %[[START:.*]] = arith.index_cast %[[AT]] : index to i32
