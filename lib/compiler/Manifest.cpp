@@ -49,11 +49,15 @@ static Json expression(AffineExpr expr, ArrayRef<Attribute> names) {
 
 static StringRef accessOf(BlockArgument view) {
   bool read = false, write = false;
-  for (Operation *user : view.getUsers()) {
+  SmallVector<Operation *> users(view.getUsers());
+  while (!users.empty()) {
+    Operation *user = users.pop_back_val();
     if (isa<StoreOp>(user))
       write = true;
     else if (isa<LoadOp, AsyncLoadOp>(user))
       read = true;
+    else if (isa<SliceOp>(user))
+      llvm::append_range(users, user->getUsers());
     else if (!isa<DimOp>(user))
       read = write = true; // passed on: anything may happen to it
   }

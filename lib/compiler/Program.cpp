@@ -31,6 +31,7 @@ static LogicalResult lowerMixers(ModuleOp module) {
   if (llvm::none_of(functions, [](func::FuncOp function) { return function->hasAttr("treadle.mixer"); }))
     return success();
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  passes.addPass(createChunk());
   passes.addPass(createSequential());
   return passes.run(module);
 }

@@ -398,10 +398,10 @@ def tile_scan(fn: Any, xs: Any, axis: int, reverse: bool = False) -> Any:
 @overload
 def scan(fn: Callable[..., Any], /) -> Scan: ...
 @overload
-def scan(*, dtype: str = ..., num_warps: int = ...) -> Callable[[Callable[..., Any]], Scan]: ...
+def scan(*, dtype: str = ..., num_warps: int = ..., chunk: int = ...) -> Callable[[Callable[..., Any]], Scan]: ...
 @overload
 def scan(fn: Callable[..., Any], xs: Any, axis: int, reverse: bool = ...) -> Any: ...
-def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, **more: Any) -> Any:
+def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, chunk: int = 64, **more: Any) -> Any:
     """Make one time step a scan over a sequence: `@td.scan` or `@td.scan(dtype="f32", num_warps=8)`.
 
         @td.scan
@@ -416,21 +416,22 @@ def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, *
     and the elementary functions make new values; what depends on memory, on other tokens or on run-time control flow
     is an error.
 
-    dtype: of outputs, and of inputs without one; num_warps: warps of a block. Both can be overridden.
+    dtype: of outputs, and of inputs without one; chunk: tokens that kernels for whole sequences work on at once, 16 to
+    256, or 1; num_warps: warps of a block. All can be overridden.
 
     In a kernel, `td.scan(fn, xs, axis, reverse=False)` is something else: the inclusive scan along an axis of a tile,
     or of a tuple of tiles, with an associative `fn` as in td.reduce: earlier prefix, later element.
     """
     unknown = sorted(more.keys() - signature_of(tile_scan).parameters.keys())
     if unknown:
-        raise TreadleError(f"td.scan has no option {unknown[0]}; it has dtype and num_warps")
+        raise TreadleError(f"td.scan has no option {unknown[0]}; it has dtype, chunk and num_warps")
     if tiles or more:
         raise TreadleError("td.scan of tiles can only be called inside a kernel; on a step it is a decorator")
 
     def make(function: Callable[..., Any]) -> Scan:
         if not isinstance(function, FunctionType):
             raise TreadleError(f"td.scan decorates a function, not {function!r}")
-        return Scan(function, str(dtype), num_warps)
+        return Scan(function, str(dtype), num_warps, chunk)
 
     return make if fn is None else make(fn)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scan_checks import BY_NAME, NAMES, check, close, listed, same, stored
+from scan_checks import agree, BY_NAME, NAMES, check, close, listed, same, stored
 from treadle import compiler
 from treadle.errors import TreadleError
 
@@ -90,9 +90,9 @@ def test_split_and_resume(name: str) -> None:
         before, after = sliced(inputs, 0, cut), sliced(inputs, cut, 17)
         o1, middle = subject.scan(**before, output_final_state=True)
         o2, last = subject.scan(**after, initial_state=middle, output_final_state=True)
-        np.testing.assert_array_equal(np.concatenate([o1, o2], 1), whole)
+        agree(np.concatenate([o1, o2], 1), whole)
         for a, b in zip(listed(last), listed(end), strict=True):
-            np.testing.assert_array_equal(a, b)
+            agree(a, b)
 
 
 def sliced(inputs: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
@@ -114,11 +114,11 @@ def test_step_by_step(name: str) -> None:
     state = None
     for t in range(3):
         o, state = subject.scan.step(**token(inputs, t), state=state)
-        np.testing.assert_array_equal(o, whole[:, t])
+        agree(o, whole[:, t])
     o, state = subject.scan.step(**sliced(inputs, 3, 5), state=state)
-    np.testing.assert_array_equal(o, whole[:, 3:])
+    agree(o, whole[:, 3:])
     for a, b in zip(listed(state), listed(end), strict=True):
-        np.testing.assert_array_equal(a, b)
+        agree(a, b)
 
 
 @every
@@ -129,10 +129,10 @@ def test_step_in_place(name: str) -> None:
     _, state = subject.scan.step(**token(inputs, 0))
     for t in range(1, 4):
         o, returned = subject.scan.step(**token(inputs, t), state=state, out_state=state)
-        np.testing.assert_array_equal(o, whole[:, t])
+        agree(o, whole[:, t])
         assert all(a is b for a, b in zip(listed(returned), listed(state), strict=True))
     for a, b in zip(listed(state), listed(end), strict=True):
-        np.testing.assert_array_equal(a, b)
+        agree(a, b)
 
 
 @every
@@ -247,11 +247,11 @@ def test_reverse(name: str) -> None:
     o, final = check(subject.scan, inputs, reverse=True, output_final_state=True)
     backwards = {key: x[:, ::-1] if isinstance(x, np.ndarray) and x.ndim >= 3 else x for key, x in inputs.items()}
     turned, its = subject.scan(**backwards, output_final_state=True)
-    np.testing.assert_array_equal(o, turned[:, ::-1])
+    agree(o, turned[:, ::-1])
     twice, _ = subject.scan(**backwards, reverse=True)
-    np.testing.assert_array_equal(twice[:, ::-1], subject.scan(**inputs)[0])
+    agree(twice[:, ::-1], subject.scan(**inputs)[0])
     for a, b in zip(listed(final), listed(its), strict=True):
-        np.testing.assert_array_equal(a, b)
+        agree(a, b)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

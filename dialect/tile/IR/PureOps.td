@@ -29,6 +29,18 @@ def Tile_DimOp : Tile_Op<"dim", [Pure]> {
   let hasFolder = 1;
 }
 
+def Tile_SliceOp : Tile_Op<"slice", [Pure, TypesMatchWith<"the result is of the view's type", "view", "result", "$_self">]> {
+  let summary = "the part of a view from one place of an axis on";
+  let description = [{
+    `tile.slice %v, 1, %from, %size : !tile.view<…>`: the view whose axis 1 has `size` elements, the first of which is element `from` of %v; what
+    of it lies outside %v is left off. The axis has a dynamic size and a dynamic stride.
+  }];
+  let arguments = (ins Tile_ViewType:$view, ConfinedAttr<I32Attr, [IntNonNegative]>:$axis, Index:$from, Index:$size);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "$view `,` $axis `,` $from `,` $size attr-dict `:` qualified(type($view))";
+  let hasVerifier = 1;
+}
+
 def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
   let summary = "read a tile of a view; outside the view's bounds it is `other`";
   let description = [{

@@ -31,6 +31,9 @@ namespace treadle::tile {
 /// A type that is a tensor must be a tile: static power-of-two axes and at most 2^20 elements. The error is the op's.
 llvm::LogicalResult verifyTile(mlir::Operation *op, mlir::Type type);
 
+/// The kernel's argument that a view is, or is a slice of.
+mlir::Value sliced(mlir::Value view);
+
 /// The layout of a scheduled tensor or shared tile.
 Layout layoutOf(mlir::RankedTensorType type);
 Layout layoutOf(SharedType type);

@@ -3,6 +3,7 @@
 
 include "treadle/IR/TreadleDialect.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Treadle_Op<string mnemonic, list<Trait> traits = []> : Op<Treadle_Dialect, mnemonic, traits>;
@@ -38,6 +39,13 @@ def Treadle_ScanOp : Treadle_Op<"scan", [AttrSizedOperandSegments, SingleBlock, 
     ::mlir::Block::BlockArgListType getStateArguments() { return getStep().getArguments().drop_front(getInputs().size()); }
     YieldOp getYield();
   }];
+}
+
+def Treadle_LogAddExpOp : Treadle_Op<"logaddexp", [Pure, SameOperandsAndResultType] # ElementwiseMappable.traits> {
+  let summary = "log(e^x + e^y) element by element, without overflow; exact where an operand is infinite";
+  let arguments = (ins AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$lhs, AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$rhs);
+  let results = (outs AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
 def Treadle_FillOp : Treadle_Op<"fill", [Pure]> {

@@ -9,6 +9,9 @@ class ModuleOp;
 namespace arith {
 class ArithDialect;
 }
+namespace math {
+class MathDialect;
+}
 namespace scf {
 class SCFDialect;
 }

@@ -3,6 +3,16 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Chunk : Pass<"treadle-chunk", "::mlir::ModuleOp"> {
+  let summary = "from mixers in normal form to kernels that take a chunk of tokens at once";
+  let description = [{
+    Every function with `treadle.mixer` and `treadle.chunk = N` whose step is in normal form becomes a `tile.kernel` of the same name that works on
+    N tokens at once, or fewer where their values need too many registers. Others are left as they are, with a remark at the op that is the cause.
+  }];
+  let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 def Sequential : Pass<"treadle-sequential", "::mlir::ModuleOp"> {
   let summary = "from mixers to kernels that walk the sequence step by step";
   let description = [{

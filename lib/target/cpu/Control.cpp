@@ -129,6 +129,7 @@ void Emitter::emit(Operation *op) {
   TypeSwitch<Operation *>(op)
       .Case([&](tile::ProgramIdOp id) { scalars[id] = ids[id.getAxis()]; })
       .Case([&](tile::DimOp dim) { scalars[dim] = toIndex(views[dim.getView()].sizes[dim.getAxis()]); })
+      .Case([&](tile::SliceOp slice) { emitSlice(slice); })
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { emitStore(store); })
       .Case([&](tile::ReshapeOp reshape) {

@@ -38,6 +38,16 @@ Window Emitter::window(const View &view, ViewType type, ValueRange indices, Arra
   return out;
 }
 
+void Emitter::emitSlice(tile::SliceOp op) {
+  View view = views[op.getView()];
+  Value &size = view.sizes[op.getAxis()];
+  Value from = smaller(larger(toI64(scalar(op.getFrom())), constant(0)), size);
+  size = smaller(larger(toI64(scalar(op.getSize())), constant(0)), sub(size, from));
+  view.pointer =
+      address(view.pointer, op.getView().getType().getElementType(), mul(from, view.strides[op.getAxis()]));
+  views[op.getResult()] = view;
+}
+
 void Emitter::emitLoad(tile::LoadOp op) {
   ViewType viewType = op.getView().getType();
   Type element = viewType.getElementType();

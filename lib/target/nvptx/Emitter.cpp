@@ -306,6 +306,21 @@ LogicalResult Emitter::emit(Operation *op) {
         bind(dim.getResult(), {size.isKnown() ? index(size.known) : asIndex(size.value)});
         return success();
       })
+      .Case([&](SliceOp slice) {
+        // What lies outside the view is left off: addresses stay inside whatever the operands are.
+        ViewInfo info = views[slice.getView()];
+        Extent &size = info.sizes[slice.getAxis()], &stride = info.strides[slice.getAxis()];
+        Value zero = i64(0), from = asI64(scalar(slice.getFrom()));
+        from = arith::MinSIOp::create(b, arith::MaxSIOp::create(b, from, zero), size.value);
+        Value rest = arith::SubIOp::create(b, size.value, from);
+        size.value =
+            arith::MinSIOp::create(b, arith::MaxSIOp::create(b, asI64(scalar(slice.getSize())), zero), rest);
+        Type element = slice.getView().getType().getElementType();
+        info.pointer = LLVM::GEPOp::create(b, info.pointer.getType(), element, info.pointer,
+                                           ValueRange{arith::MulIOp::create(b, from, stride.value)});
+        views[slice.getResult()] = std::move(info);
+        return success();
+      })
       .Case([&](arith::ConstantOp constant) {
         auto dense = dyn_cast<SplatElementsAttr>(constant.getValue());
         Value value = arith::ConstantOp::create(b, dense ? dense.getSplatValue<TypedAttr>() : constant.getValue());

@@ -162,6 +162,7 @@ void Emitter::touchShared(int64_t begin, int64_t end, bool write) {
 }
 
 void Emitter::touchView(Value view, Operation *store) {
+  view = sliced(view);
   auto written = pending.viewsWritten.find(view);
   bool wasWritten = written != pending.viewsWritten.end();
   // One op writes an element with the same thread each time, in order.
@@ -194,11 +195,11 @@ void Emitter::assumeRepeated(Region &region) {
   region.walk([&](Operation *op) {
     Pending one;
     if (auto store = dyn_cast<StoreOp>(op))
-      one.viewsWritten[store.getView()] = op;
+      one.viewsWritten[sliced(store.getView())] = op;
     else if (auto load = dyn_cast<LoadOp>(op))
-      one.viewsRead.insert(load.getView().getAsOpaquePointer());
+      one.viewsRead.insert(sliced(load.getView()).getAsOpaquePointer());
     else if (auto copy = dyn_cast<AsyncLoadOp>(op))
-      one.viewsRead.insert(copy.getView().getAsOpaquePointer());
+      one.viewsRead.insert(sliced(copy.getView()).getAsOpaquePointer());
     repeated.add(one);
   });
   pending.add(repeated);

@@ -70,6 +70,24 @@ OpFoldResult DimOp::fold(FoldAdaptor) {
   return IntegerAttr::get(IndexType::get(getContext()), size);
 }
 
+LogicalResult SliceOp::verify() {
+  ViewType type = getView().getType();
+  if (int64_t(getAxis()) >= type.getRank())
+    return emitOpError() << "axis " << getAxis() << " is out of range for " << type;
+  if (!ShapedType::isDynamic(type.getShape()[getAxis()]))
+    return emitOpError() << "expected an axis of dynamic size, found axis " << getAxis() << " of " << type;
+  // Then the slice keeps what the view promises about addresses.
+  if (!ShapedType::isDynamic(type.getStrides()[getAxis()]))
+    return emitOpError() << "expected an axis of dynamic stride, found axis " << getAxis() << " of " << type;
+  return success();
+}
+
+Value tile::sliced(Value view) {
+  while (auto slice = view.getDefiningOp<SliceOp>())
+    view = slice.getView();
+  return view;
+}
+
 LogicalResult LoadOp::verify() {
   if (failed(verifyAccess(*this, getView().getType(), getIndices().size(), getAlong(), getResult().getType())))
     return failure();

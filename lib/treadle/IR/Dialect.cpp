@@ -106,12 +106,18 @@ bool FieldType::isState() const { return getIndices() == "BH" && getElementType(
 
 LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
-  if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed")
+  if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk")
     return success();
   if (!isa<func::FuncOp>(op))
     return op->emitError() << "'" << name << "' belongs on a function";
-  if (!isa<UnitAttr>(attr.getValue()))
+  if (name == "treadle.chunk") {
+    auto rows = dyn_cast<IntegerAttr>(attr.getValue());
+    if (!rows || !rows.getType().isSignlessInteger(32) || rows.getInt() < 16 || rows.getInt() > 256 ||
+        !llvm::isPowerOf2_64(rows.getInt()))
+      return op->emitError() << "treadle.chunk is 16, 32, 64, 128 or 256 as i32, found " << attr.getValue();
+  } else if (!isa<UnitAttr>(attr.getValue())) {
     return op->emitError() << name << " has no value, found " << attr.getValue();
+  }
   if (!op->hasAttr("treadle.mixer"))
     return op->emitError() << "'" << name << "' belongs on a function with treadle.mixer";
   if (op->hasAttr("tile.kernel"))

@@ -62,7 +62,7 @@ static bool isStepType(Type type) {
 
 static bool isStepOp(Operation *op) {
   if (isa<tile::SplatOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ReshapeOp, tile::ReduceOp,
-          tile::IotaOp, YieldOp>(op))
+          tile::IotaOp, LogAddExpOp, YieldOp>(op))
     return true;
   if (isa<tile::YieldOp>(op))
     return isa<tile::ReduceOp>(op->getParentOp());

@@ -8,11 +8,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Mixer.h"
-#include "Step.h"
+#include "Frame.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/AffineExpr.h"
 #include "treadle/Transforms/Passes.h"
 
 namespace treadle {
@@ -25,217 +23,22 @@ using namespace treadle;
 
 namespace {
 
-class Kernel {
+class Kernel : Frame {
 public:
-  explicit Kernel(const Mixer &mixer)
-      : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed), builder(mixer.function), loc(scan->getLoc()) {}
+  explicit Kernel(const Mixer &mixer) : Frame(mixer) {}
 
   LogicalResult write();
 
 private:
-  void begin();
-  LogicalResult place();
-  FailureOr<SmallVector<Value>> initialStates();
   Value timeAt(Value i);
   FailureOr<SmallVector<Value>> walk(const Slice &slice, ValueRange states, function_ref<void(IRMapping &, Value)> body,
                                      ValueRange next);
   LogicalResult causal();
   LogicalResult noncausal();
-  void storeFinals(ValueRange states);
-  SmallVector<Value> outputs();
-
-  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-  Value dim(StringRef name);
-  FailureOr<Value> needDim(StringRef name);
-  Value readIndex(Array::Role role, Value at);
-  SmallVector<Value> indicesOf(const Array &array, Value time);
-  FailureOr<Value> load(const Array &array, Value stepValue, Value time);
-  void store(const Array &array, Value stepValue, Value value, Value time, Location at);
-  SmallVector<Value> alongValue(const Array &array, Value stepValue, Value time, SmallVectorImpl<int32_t> &along);
   void storeOutputs(IRMapping &map, Value time);
-
-  const Mixer &mixer;
-  ScanOp scan;
-  Sharing sharing;
-  OpBuilder builder;
-  Location loc;
-  func::FuncOp kernel;
-  Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
-  Value first, length;                                     ///< of the sequence, in time
-  IRMapping constants;                                     ///< what is the same at every time
 };
 
-//===-- signature and places -----------------------------------------------===//
-
-/// The kernel's signature, before the mixer.
-void Kernel::begin() {
-  SmallVector<Type> types;
-  SmallVector<Location> locations;
-  for (const Array &array : mixer.arrays) {
-    types.push_back(array.view);
-    locations.push_back(array.loc);
-  }
-  func::FuncOp function = mixer.function;
-  kernel = func::FuncOp::create(builder, function.getLoc(), function.getName(), builder.getFunctionType(types, {}));
-  for (NamedAttribute attr : function->getDiscardableAttrs())
-    if (attr.getName().getValue().starts_with("tile."))
-      kernel->setAttr(attr.getName(), attr.getValue());
-  for (auto [i, array] : llvm::enumerate(mixer.arrays)) {
-    kernel.setArgAttr(i, "tile.name", builder.getStringAttr(array.name));
-    kernel.setArgAttr(i, "tile.dims", array.dims);
-  }
-  AffineExpr heads = builder.getAffineSymbolExpr(0), sequences = builder.getAffineSymbolExpr(1);
-  AffineExpr shares = builder.getAffineConstantExpr(sharing.numBlocks());
-  auto grid = AffineMap::get(0, 2, {shares, heads, mixer.packed ? sequences - 1 : sequences}, builder.getContext());
-  kernel->setAttr("tile.grid", AffineMapAttr::get(grid));
-  kernel->setAttr("tile.grid_dims", builder.getStrArrayAttr({"H", mixer.packed ? "N1" : "B"}));
-  kernel->setAttr("tile.kernel", builder.getUnitAttr());
-  builder.setInsertionPointToStart(builder.createBlock(&kernel.getBody(), {}, types, locations));
-}
-
-/// The size of that name; null if no array has it.
-Value Kernel::dim(StringRef name) {
-  for (auto [i, array] : llvm::enumerate(mixer.arrays))
-    for (auto [axis, found] : llvm::enumerate(array.dims))
-      if (auto text = dyn_cast<StringAttr>(found); text && text.getValue() == name)
-        return tile::DimOp::create(builder, loc, builder.getIndexType(), kernel.getArgument(i), uint32_t(axis));
-  return {};
-}
-
-FailureOr<Value> Kernel::needDim(StringRef name) {
-  if (Value size = dim(name))
-    return size;
-  return scan.emitError() << "expected an argument or result of the mixer over " << name << ", found none";
-}
-
-/// One element of `cu_seqlens` or `state_indices`.
-Value Kernel::readIndex(Array::Role role, Value at) {
-  Value view = kernel.getArgument(*mixer.find(role));
-  Value element = tile::LoadOp::create(builder, loc, builder.getI64Type(), view, ValueRange{at},
-                                       builder.getDenseI32ArrayAttr({}), Value());
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), element);
-}
-
-/// What this block works on.
-LogicalResult Kernel::place() {
-  zero = index(0);
-  head = tile::ProgramIdOp::create(builder, loc, 1);
-  sequence = entry = tile::ProgramIdOp::create(builder, loc, 2);
-  if (sharing.numBlocks() > 1) {
-    block = tile::ProgramIdOp::create(builder, loc, 0);
-    offset = arith::MulIOp::create(builder, loc, block, index(sharing.width()));
-  }
-  FailureOr<Value> heads = needDim("H");
-  if (failed(heads) || (!mixer.packed && failed(needDim("B"))))
-    return failure();
-  if (Value groups = dim("G")) {
-    // At least one group, and one head to a group, whatever the arrays are: there is no dividing by 0.
-    Value one = index(1);
-    groups = arith::MaxSIOp::create(builder, loc, groups, one);
-    Value each = arith::DivSIOp::create(builder, loc, *heads, groups);
-    group = arith::DivSIOp::create(builder, loc, head, arith::MaxSIOp::create(builder, loc, each, one));
-  }
-  if (mixer.packed) {
-    first = readIndex(Array::Lengths, sequence);
-    Value next = arith::AddIOp::create(builder, loc, sequence, index(1));
-    length = arith::SubIOp::create(builder, loc, readIndex(Array::Lengths, next), first);
-  } else {
-    FailureOr<Value> time = needDim("T");
-    if (failed(time))
-      return failure();
-    length = *time;
-  }
-  if (mixer.indexed)
-    entry = readIndex(Array::Entries, sequence);
-  return success();
-}
-
-//===-- memory -------------------------------------------------------------===//
-
-SmallVector<Value> Kernel::indicesOf(const Array &array, Value time) {
-  if (array.role == Array::Initial || array.role == Array::Final)
-    return {entry, head};
-  SmallVector<Value> indices;
-  for (Attribute dim : array.dims.getValue().take_front(array.numIndices)) {
-    auto name = dyn_cast<StringAttr>(dim);
-    indices.push_back(!name                    ? zero // the only batch of packed sequences
-                      : name.getValue() == "B" ? sequence
-                      : name.getValue() == "T" ? time
-                      : name.getValue() == "H" ? head
-                                               : group);
-  }
-  return indices;
-}
-
-/// All indices of an access, and the axes that the tile runs along.
-SmallVector<Value> Kernel::alongValue(const Array &array, Value stepValue, Value time,
-                                      SmallVectorImpl<int32_t> &along) {
-  SmallVector<Value> indices = indicesOf(array, time);
-  for (unsigned axis = array.numIndices; axis < array.dims.size(); ++axis) {
-    indices.push_back(sharing.isShared(stepValue, axis - array.numIndices) ? offset : zero);
-    along.push_back(int32_t(axis));
-  }
-  return indices;
-}
-
-/// The type of a tile, or scalar, with other elements.
-static Type withElement(Type type, Type element) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor ? tensor.clone(element) : element;
-}
-
-FailureOr<Value> Kernel::load(const Array &array, Value stepValue, Value time) {
-  FailureOr<Type> type = StepWriter(sharing, offset).typeOf(stepValue, scan);
-  if (failed(type))
-    return failure();
-  SmallVector<int32_t> along;
-  SmallVector<Value> indices = alongValue(array, stepValue, time, along);
-  Value view = kernel.getArgument(&array - mixer.arrays.begin());
-  Value loaded = tile::LoadOp::create(builder, stepValue.getLoc(), withElement(*type, array.view.getElementType()),
-                                      view, indices, builder.getDenseI32ArrayAttr(along), Value());
-  return loaded.getType() == *type ? loaded : arith::ExtFOp::create(builder, stepValue.getLoc(), *type, loaded);
-}
-
-void Kernel::store(const Array &array, Value stepValue, Value value, Value time, Location at) {
-  SmallVector<int32_t> along;
-  SmallVector<Value> indices = alongValue(array, stepValue, time, along);
-  Type stored = withElement(value.getType(), array.view.getElementType());
-  OpBuilder::InsertionGuard guard(builder);
-  if (block && !sharing.isShared(stepValue)) {
-    // All blocks have it; one writes it.
-    Value isFirst = arith::CmpIOp::create(builder, at, arith::CmpIPredicate::eq, block, zero);
-    auto branch = scf::IfOp::create(builder, at, isFirst, /*withElseRegion=*/false);
-    builder.setInsertionPointToStart(branch.thenBlock());
-  }
-  if (value.getType() != stored)
-    value = arith::TruncFOp::create(builder, at, stored, value);
-  tile::StoreOp::create(builder, at, value, kernel.getArgument(&array - mixer.arrays.begin()), indices,
-                        builder.getDenseI32ArrayAttr(along));
-}
-
 //===-- the walk -----------------------------------------------------------===//
-
-FailureOr<SmallVector<Value>> Kernel::initialStates() {
-  SmallVector<Value> states;
-  for (auto [i, argument] : llvm::enumerate(scan.getStateArguments())) {
-    if (std::optional<unsigned> array = mixer.find(Array::Initial, i)) {
-      FailureOr<Value> value = load(mixer.arrays[*array], argument, {});
-      if (failed(value))
-        return failure();
-      states.push_back(*value);
-      continue;
-    }
-    auto fill = scan.getInitials()[i].getDefiningOp<FillOp>();
-    FailureOr<Type> type = StepWriter(sharing, offset).typeOf(argument, scan);
-    if (failed(type))
-      return failure();
-    TypedAttr value = fill.getValueAttr();
-    if (auto tensor = dyn_cast<RankedTensorType>(*type))
-      value = DenseElementsAttr::get(tensor, Attribute(value));
-    states.push_back(arith::ConstantOp::create(builder, fill.getLoc(), value));
-  }
-  return states;
-}
 
 /// The i-th time of the walk.
 Value Kernel::timeAt(Value i) {
@@ -283,7 +86,7 @@ FailureOr<SmallVector<Value>> Kernel::walk(const Slice &slice, ValueRange states
     map.map(scan.getStateArguments(), args.take_front(states.size()));
   for (auto [input, value] : llvm::zip(moving, args.drop_front(states.size())))
     map.map(scan.getInputArguments()[input], value);
-  if (failed(StepWriter(sharing, offset).write(builder, slice, map)))
+  if (failed(still().write(builder, slice, map)))
     return failure();
   body(map, time);
   if (!carried.empty()) {
@@ -294,25 +97,10 @@ FailureOr<SmallVector<Value>> Kernel::walk(const Slice &slice, ValueRange states
   return SmallVector<Value>(loop.getResults().take_front(states.size()));
 }
 
-/// The step's outputs that the kernel has arrays for.
-SmallVector<Value> Kernel::outputs() {
-  SmallVector<Value> values;
-  for (auto [i, output] : llvm::enumerate(scan.getYield().getOutputs()))
-    if (mixer.find(Array::Output, i))
-      values.push_back(output);
-  return values;
-}
-
 void Kernel::storeOutputs(IRMapping &map, Value time) {
   for (auto [i, output] : llvm::enumerate(scan.getYield().getOutputs()))
     if (std::optional<unsigned> array = mixer.find(Array::Output, i))
       store(mixer.arrays[*array], output, map.lookup(output), time, scan.getYield().getLoc());
-}
-
-void Kernel::storeFinals(ValueRange states) {
-  for (auto [i, state] : llvm::enumerate(states))
-    if (std::optional<unsigned> array = mixer.find(Array::Final, i))
-      store(mixer.arrays[*array], scan.getStateArguments()[i], state, {}, scan.getYield().getLoc());
 }
 
 static bool isNothing(Value) { return false; }
@@ -361,17 +149,8 @@ LogicalResult Kernel::noncausal() {
 
 LogicalResult Kernel::write() {
   begin();
-  if (failed(place()))
+  if (failed(place()) || failed(loadConstants()))
     return failure();
-  // Inputs that are the same at every time.
-  for (auto [i, input, argument] : llvm::enumerate(scan.getInputs(), scan.getInputArguments())) {
-    if (cast<FieldType>(input.getType()).getIndices().contains('T') || argument.use_empty())
-      continue;
-    FailureOr<Value> value = load(mixer.arrays[*mixer.find(Array::Input, i)], argument, {});
-    if (failed(value))
-      return failure();
-    constants.map(argument, *value);
-  }
   if (failed(scan.getNoncausal() ? noncausal() : causal()))
     return failure();
   func::ReturnOp::create(builder, loc);

@@ -8,6 +8,7 @@
 #include "Step.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "tile/IR/Combine.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -57,11 +58,15 @@ Slice treadle::sliceOf(ScanOp scan, ValueRange wanted, function_ref<bool(Value)>
 FailureOr<Type> StepWriter::typeOf(Value value, Operation *op) const {
   RankedTensorType tensor = tensorOf(value);
   if (!tensor)
-    return value.getType();
+    return rows ? RankedTensorType::get({rows}, value.getType()) : value.getType();
   SmallVector<int64_t> shape;
   int64_t left = 1 << 20;
-  for (auto [axis, size] : llvm::enumerate(tensor.getShape())) {
-    shape.push_back(sharing.isShared(value, axis) ? sharing.width() : int64_t(llvm::PowerOf2Ceil(size)));
+  if (rows) {
+    shape.push_back(rows);
+    left /= rows;
+  }
+  for (unsigned axis = 0; axis < tensor.getRank(); ++axis) {
+    shape.push_back(this->padded(value, axis));
     left /= shape.back();
   }
   Type padded = tensor.clone(shape);
@@ -71,9 +76,16 @@ FailureOr<Type> StepWriter::typeOf(Value value, Operation *op) const {
   return padded;
 }
 
+int64_t StepWriter::padded(Value value, unsigned axis) const {
+  int64_t size = tensorOf(value).getDimSize(axis);
+  if (sharing.isShared(value, axis))
+    return sharing.width();
+  return size == 1 ? 1 : std::max(least, int64_t(llvm::PowerOf2Ceil(size)));
+}
+
 bool StepWriter::isPadded(Value value, unsigned axis) const {
   int64_t size = tensorOf(value).getDimSize(axis);
-  return sharing.isShared(value, axis) ? size % sharing.width() != 0 : !llvm::isPowerOf2_64(size);
+  return sharing.isShared(value, axis) ? size % sharing.width() != 0 : size != padded(value, axis);
 }
 
 //===-- padding ------------------------------------------------------------===//
@@ -82,7 +94,8 @@ bool StepWriter::isPadded(Value value, unsigned axis) const {
 Value StepWriter::fill(OpBuilder &builder, Location loc, Value original, unsigned axis, Value tile,
                        Attribute with) const {
   auto type = cast<RankedTensorType>(tile.getType());
-  auto places = RankedTensorType::get({type.getDimSize(axis)}, builder.getI32Type());
+  unsigned along = axis + (rows ? 1 : 0);
+  auto places = RankedTensorType::get({type.getDimSize(along)}, builder.getI32Type());
   Value place = tile::IotaOp::create(builder, loc, places);
   if (sharing.isShared(original, axis)) {
     Value start = arith::IndexCastOp::create(builder, loc, builder.getI32Type(), offset);
@@ -93,7 +106,7 @@ Value StepWriter::fill(OpBuilder &builder, Location loc, Value original, unsigne
                                        arith::ConstantOp::create(builder, loc, size));
   SmallVector<int64_t> shape(places.getShape());
   for (int64_t other = 0; other < type.getRank(); ++other)
-    if (other != axis) {
+    if (other != along) {
       shape.insert(shape.begin() + other, 1);
       inside = tile::ExpandDimsOp::create(builder, loc, RankedTensorType::get(shape, builder.getI1Type()), inside,
                                           uint32_t(other));
@@ -134,7 +147,7 @@ LogicalResult StepWriter::prepare(OpBuilder &builder, Operation *op, Operation *
       })
       .Case([&](tile::ReshapeOp reshape) -> LogicalResult {
         ArrayRef<int64_t> from = tensorOf(reshape.getOperand()).getShape(), to = tensorOf(reshape).getShape();
-        auto isPadded = [](int64_t size) { return !llvm::isPowerOf2_64(size); };
+        auto isPadded = [&](int64_t size) { return !llvm::isPowerOf2_64(size) || (size > 1 && size < least); };
         if (!differInOnes(from, to) && (llvm::any_of(from, isPadded) || llvm::any_of(to, isPadded)))
           return op->emitError() << "a reshape that splits or joins axes needs sizes that are powers of two, found ["
                                  << from << "] to [" << to << "]";
@@ -153,7 +166,63 @@ LogicalResult StepWriter::prepare(OpBuilder &builder, Operation *op, Operation *
       .Default([](Operation *) { return success(); });
 }
 
+Value treadle::spread(OpBuilder &builder, Location loc, Value tile, ArrayRef<int64_t> shape) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  for (int64_t axis = type.getRank(); axis < int64_t(shape.size()); ++axis) {
+    SmallVector<int64_t> more(cast<RankedTensorType>(tile.getType()).getShape());
+    more.push_back(1);
+    tile = tile::ExpandDimsOp::create(builder, loc, type.clone(more), tile, uint32_t(axis));
+  }
+  return tile.getType() == type.clone(shape) ? tile : tile::BroadcastOp::create(builder, loc, type.clone(shape), tile);
+}
+
+Value treadle::logAddExp(OpBuilder &builder, Location loc, Value x, Value y) {
+  auto number = [&](double value) -> Value {
+    TypedAttr attr = builder.getF32FloatAttr(value);
+    if (auto tensor = dyn_cast<RankedTensorType>(x.getType()))
+      attr = DenseElementsAttr::get(tensor, Attribute(attr));
+    return arith::ConstantOp::create(builder, loc, attr);
+  };
+  Value gap = math::AbsFOp::create(builder, loc, arith::SubFOp::create(builder, loc, x, y));
+  Value small = math::ExpOp::create(builder, loc, arith::SubFOp::create(builder, loc, number(0), gap));
+  Value apart = arith::AddFOp::create(builder, loc, arith::MaximumFOp::create(builder, loc, x, y),
+                                      math::Log1pOp::create(builder, loc, small));
+  Value equal = arith::AddFOp::create(builder, loc, x, number(std::log(2.0)));
+  Value same = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, x, y);
+  return arith::SelectOp::create(builder, loc, same, equal, apart);
+}
+
+/// What must change in the copy of an op for tiles that have an axis for tokens first.
+void StepWriter::addRows(OpBuilder &builder, Operation *op, Operation *copy) const {
+  if (auto expand = dyn_cast<tile::ExpandDimsOp>(copy))
+    expand.setAxis(expand.getAxis() + 1);
+  else if (auto reduce = dyn_cast<tile::ReduceOp>(copy))
+    reduce->setAttr("axis", builder.getI32IntegerAttr(reduce.getAxis() + 1));
+  else if (auto transpose = dyn_cast<tile::TransposeOp>(copy)) {
+    SmallVector<int32_t> perm{0};
+    for (int32_t from : transpose.getPerm())
+      perm.push_back(from + 1);
+    transpose.setPerm(perm);
+  } else if (isa<arith::SelectOp>(copy)) {
+    // One condition may choose between tiles.
+    if (auto result = tensorOf(copy->getResult(0)); tensorOf(op->getResult(0)) && !tensorOf(op->getOperand(0)))
+      copy->setOperand(0, spread(builder, op->getLoc(), copy->getOperand(0), result.getShape()));
+  }
+}
+
 LogicalResult StepWriter::write(OpBuilder &builder, Operation *op, IRMapping &map) const {
+  if (auto sum = dyn_cast<LogAddExpOp>(op)) {
+    Value x = map.lookupOrDefault(sum.getLhs()), y = map.lookupOrDefault(sum.getRhs());
+    map.map(sum.getResult(), logAddExp(builder, op->getLoc(), x, y));
+    return success();
+  }
+  if (auto splat = dyn_cast<tile::SplatOp>(op); splat && rows) {
+    FailureOr<Type> type = typeOf(splat, op);
+    if (succeeded(type))
+      map.map(splat.getResult(), spread(builder, op->getLoc(), map.lookupOrDefault(splat.getValue()),
+                                        cast<RankedTensorType>(*type).getShape()));
+    return type;
+  }
   SmallVector<Type> types;
   for (Value result : op->getResults()) {
     FailureOr<Type> type = typeOf(result, op);
@@ -166,6 +235,8 @@ LogicalResult StepWriter::write(OpBuilder &builder, Operation *op, IRMapping &ma
     result.setType(type);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(copy);
+  if (rows)
+    addRows(builder, op, copy);
   return prepare(builder, op, copy);
 }
 

@@ -21,29 +21,42 @@ struct Slice {
 Slice sliceOf(ScanOp scan, mlir::ValueRange wanted, llvm::function_ref<bool(mlir::Value)> known);
 
 /// Writes the ops of a step into a kernel: on tiles, whose sizes are powers of two, and of a shared axis one block's
-/// part.
+/// part. With `rows` they are computed for so many tokens at once: their values have a first axis for the token.
 class StepWriter {
 public:
-  /// `offset`: where the block's part of the shared axis begins; null if none is shared.
-  StepWriter(const Sharing &sharing, mlir::Value offset) : sharing(sharing), offset(offset) {}
+  /// `offset`: where the block's part of the shared axis begins; null if none is shared. `least`: the smallest size of
+  /// an axis that is not 1.
+  StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1)
+      : sharing(sharing), offset(offset), rows(rows), least(least) {}
 
   /// The type of a step's value in the kernel. An error, at `op`, if that is too large.
   llvm::FailureOr<mlir::Type> typeOf(mlir::Value value, mlir::Operation *op) const;
 
-  /// Copies the ops; `map` takes values of the step to those of the kernel.
-  llvm::LogicalResult write(mlir::OpBuilder &builder, const Slice &slice, mlir::IRMapping &map) const;
-
-private:
-  llvm::LogicalResult write(mlir::OpBuilder &builder, mlir::Operation *op, mlir::IRMapping &map) const;
-  llvm::LogicalResult prepare(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Operation *copy) const;
-  llvm::LogicalResult prepareReduce(mlir::OpBuilder &builder, tile::ReduceOp op, mlir::Operation *copy) const;
-  bool isPadded(mlir::Value value, unsigned axis) const;
+  /// `tile`, which the step's value `original` became, with the padding of one axis replaced.
   mlir::Value fill(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value original, unsigned axis, mlir::Value tile,
                    mlir::Attribute with) const;
+  bool isPadded(mlir::Value value, unsigned axis) const;
+
+  /// Copies the ops; `map` takes values of the step to those of the kernel.
+  llvm::LogicalResult write(mlir::OpBuilder &builder, const Slice &slice, mlir::IRMapping &map) const;
+  llvm::LogicalResult write(mlir::OpBuilder &builder, mlir::Operation *op, mlir::IRMapping &map) const;
+
+private:
+  int64_t padded(mlir::Value value, unsigned axis) const;
+  void addRows(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Operation *copy) const;
+  llvm::LogicalResult prepare(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Operation *copy) const;
+  llvm::LogicalResult prepareReduce(mlir::OpBuilder &builder, tile::ReduceOp op, mlir::Operation *copy) const;
 
   const Sharing &sharing;
   mlir::Value offset;
+  int64_t rows, least;
 };
+
+/// A tile repeated along new axes after its own, up to `shape`.
+mlir::Value spread(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tile, llvm::ArrayRef<int64_t> shape);
+
+/// log(e^x + e^y) as max + log1p(e^-|x - y|); equal operands (infinities too) give x + log 2.
+mlir::Value logAddExp(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x, mlir::Value y);
 
 } // namespace treadle
 

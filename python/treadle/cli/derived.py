@@ -72,7 +72,7 @@ def kernels(options: argparse.Namespace) -> tuple[str, ...]:
 
 def text(scan: Scan, kernel: str, constants: Mapping[str, Any], options: argparse.Namespace) -> str:
     """One of a scan's kernels as MLIR text."""
-    settings = {"initial": True, "final": True}
+    settings = {"initial": True, "final": True, "chunked": kernel == "forward"}
     for name, setting in _SETTINGS.items():
         if setting.kernel == kernel:
             given = getattr(options, _dest(name))

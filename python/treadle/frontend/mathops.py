@@ -95,6 +95,8 @@ def logaddexp(b: Builder, x: object, y: object) -> object:
         x = b.value(float(x), "x")  # type: ignore[arg-type]
     values, _, _ = unify(b, [x, y], "logaddexp")
     left, right = values
+    if b.step:
+        return b.emit(f"treadle.logaddexp {left.name}, {right.name} : {left.type}", left.dtype, left.dims)
     gap = absolute(b, binary(b, "-", left, right))
     minus = binary(b, "-", 0.0, gap)
     tail = elementary(b, "log1p", elementary(b, "exp", minus))

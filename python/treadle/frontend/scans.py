@@ -32,13 +32,14 @@ class Output:
 class Scan:
     """A `@td.scan`: a step, from the inputs of one token and the old states to the outputs and the new states."""
 
-    def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 4) -> None:
+    def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 4, chunk: int = 64) -> None:
         self.fn = fn
         self.name: str = fn.__name__
         self.path: str = fn.__code__.co_filename
         self.line: int = fn.__code__.co_firstlineno
         self.dtype = dtype
         self.num_warps = num_warps
+        self.chunk = chunk
         functools.update_wrapper(self, fn)
 
     def __repr__(self) -> str:
@@ -61,7 +62,7 @@ class Scan:
 
     @property
     def constants(self) -> dict[str, Constant | None]:
-        """The compile-time constants and their defaults, num_warps included; None: an axis, whose size must be given.
+        """The compile-time constants and their defaults, chunk and num_warps included; None: an axis, whose size must be given.
 
         The step's own constants come first, then axes in the order in which they are written.
         """
@@ -70,7 +71,7 @@ class Scan:
             for axis in p.axes if isinstance(p, Field) else ():
                 for name in axis.names:
                     out.setdefault(name, None)
-        return {**out, "num_warps": self.num_warps}
+        return {**out, "chunk": self.chunk, "num_warps": self.num_warps}
 
     def resolve(self, constants: Mapping[str, Any] | None = None) -> dict[str, Constant]:
         """Every constant's value, `constants` over the defaults; a KernelError for one that does not fit or lacks."""
@@ -100,6 +101,9 @@ class Scan:
         warps = out["num_warps"]
         if not isinstance(warps, int) or not is_power_of_two(warps) or warps > 32:
             raise self.error(f"num_warps is {warps!r}", "it is a power of two from 1 to 32")
+        chunk = out["chunk"]
+        if chunk not in (1, 16, 32, 64, 128, 256):
+            raise self.error(f"chunk is {chunk!r}", "it is 16, 32, 64, 128 or 256 tokens, or 1: one token at a time")
         for p in self.parameters:
             if isinstance(p, Field):
                 p.shape(out)
@@ -123,23 +127,35 @@ class Scan:
         indexed: bool = False,
         reverse: bool = False,
         causal: bool = True,
+        chunked: bool = False,
         grouped: Collection[str] = (),
         align: int | Mapping[str, int] | None = None,
         fast_math: bool = False,
     ) -> str:
         """The scan as MLIR text of the `treadle` dialect. A mistake in the step is a KernelError at its line.
 
-        constants: sizes of axes, values for td.Const, num_warps. dtype: of outputs and of inputs without one.
+        constants: sizes of axes, values for td.Const, chunk, num_warps. dtype: of outputs and of inputs without one.
         initial: the states' first values are arguments, not the defaults; final: their last values are returned.
         packed: sequences lie one after the other; indexed: states live in a pool. reverse: from the last token to the
-        first. causal: False, outputs see the states after all tokens. grouped: inputs with a value for each group of
+        first. causal: False, outputs see the states after all tokens. chunked: work on `chunk` tokens at once where the
+        step allows it, not on one at a time. grouped: inputs with a value for each group of
         heads, not for each head. align: what addresses are multiples of, in bytes, of all arrays or of some by name
         ("q", "S_initial", "o", "S_final").
         """
         from treadle.frontend.steplowering import Options, text
 
         options = Options(
-            self.element(dtype), initial, final, packed, indexed, reverse, causal, tuple(grouped), align, fast_math
+            self.element(dtype),
+            initial,
+            final,
+            packed,
+            indexed,
+            reverse,
+            causal,
+            chunked,
+            tuple(grouped),
+            align,
+            fast_math,
         )
         return text(self.fn, self.parameters, self.resolve(constants), options)
 

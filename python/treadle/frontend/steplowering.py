@@ -43,6 +43,7 @@ class Options:
     indexed: bool = False
     reverse: bool = False
     causal: bool = True
+    chunked: bool = False
     grouped: tuple[str, ...] = ()
     align: int | Mapping[str, int] | None = None
     fast_math: bool = False
@@ -96,7 +97,7 @@ def lower_step(
     fields = _fields(parameters)
     named = {name for p in fields for axis in p.axes for name in axis.names}
     for name, value in constants.items():
-        if name != "num_warps":
+        if name not in ("chunk", "num_warps"):
             scope.names[name] = Size(value, name) if name in named and isinstance(value, int) else value
     arguments = []
     for k, p in enumerate(fields):
@@ -227,6 +228,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         "treadle.mixer",
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
+        *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
         f"tile.num_warps = {constants['num_warps']} : i32",
         *(["tile.fast_math"] if options.fast_math else []),
     ]

@@ -64,7 +64,7 @@ class StateParam(Field):
 class _StepParser(Parser):
     word = "scan"
     example = 'td.In["K"] or td.State["K", "V"]'
-    reserved = ("num_warps",)
+    reserved = ("chunk", "num_warps")
 
     def parse(self) -> tuple[Param, ...]:
         out: list[Param] = []

@@ -78,7 +78,15 @@ def call_scan(
     initial = _f32_states(bound, "initial_state", initial_state, bound.sequences, letter)
     outputs = launch.outputs(out)
     final = launch.new_states() if output_final_state else None
-    made = launch.run(outputs, initial, final, cu_seqlens=bound.cu_seqlens, reverse=bool(reverse), causal=bool(causal))
+    made = launch.run(
+        outputs,
+        initial,
+        final,
+        cu_seqlens=bound.cu_seqlens,
+        reverse=bool(reverse),
+        causal=bool(causal),
+        chunked=True,
+    )
     if made is not None and like.known and bound.cu_seqlens is cu_seqlens:
         plans.store(known, _key(scan, like), _Plan(scan, like, launch, *made, outputs, final))
     return one_or_all(outputs), None if final is None else one_or_all(final.values())
@@ -285,6 +293,7 @@ class _Launch:
         state_indices: Any = None,
         reverse: bool = False,
         causal: bool = True,
+        chunked: bool = False,
     ) -> tuple[Bundle, Prepared] | None:
         """Compile, unless that was done before, and launch. What was launched, if other calls may launch it again."""
         fields = dict(self.bound.inputs)
@@ -298,6 +307,7 @@ class _Launch:
             "indexed": state_indices is not None,
             "reverse": reverse,
             "causal": causal,
+            "chunked": chunked,
             "grouped": self.bound.grouped,
             "fast_math": self.fast_math,
         }

@@ -1,0 +1,620 @@
+//===-- Chunk.cpp - the walk over chunks -----------------------------------===//
+//
+//     states = initial states
+//     for each chunk {
+//       load the inputs
+//       while tokens are left { choose a part; its outputs; its states }      (one part if no decay is computed)
+//     }
+//     store the final states
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chunk.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "treadle/Transforms/Passes.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace treadle {
+#define GEN_PASS_DEF_CHUNK
+#include "treadle/Transforms/Passes.h.inc"
+} // namespace treadle
+
+using namespace mlir;
+using namespace treadle;
+
+/// The smallest operands of products on tensor cores.
+static constexpr int64_t leastSize = 16;
+/// Elements of the largest tile of a chunk, for each warp, that registers hold beside others.
+static constexpr int64_t elementsPerWarp = 4096;
+
+ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, int64_t rows)
+    : Frame(mixer, rows, leastSize), form(form) {}
+
+//===-- little builders ----------------------------------------------------===//
+
+Value ChunkKernel::constant(Type type, double value) {
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr attr = isa<FloatType>(element) ? TypedAttr(builder.getFloatAttr(element, value))
+                                           : TypedAttr(builder.getIntegerAttr(element, int64_t(value)));
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    attr = DenseElementsAttr::get(tensor, Attribute(attr));
+  return arith::ConstantOp::create(builder, loc, attr);
+}
+
+Value ChunkKernel::splat(Value scalar, Type type) {
+  return isa<RankedTensorType>(type) ? tile::SplatOp::create(builder, loc, type, scalar).getResult() : scalar;
+}
+
+Value ChunkKernel::column(Value vector, int64_t columns) {
+  int64_t size = cast<RankedTensorType>(vector.getType()).getDimSize(0);
+  return spread(builder, loc, vector, {size, columns});
+}
+
+Value ChunkKernel::row(Value vector, int64_t count) {
+  auto type = cast<RankedTensorType>(vector.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.insert(shape.begin(), 1);
+  Value one = tile::ExpandDimsOp::create(builder, loc, type.clone(shape), vector, 0u);
+  shape.front() = count;
+  return tile::BroadcastOp::create(builder, loc, type.clone(shape), one);
+}
+
+Value ChunkKernel::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(builder, loc, condition, yes, no);
+}
+
+Value ChunkKernel::mask(Value which, Value tile, double other) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return select(spread(builder, loc, which, type.getShape()), tile, constant(type, other));
+}
+
+Value ChunkKernel::isPosition(arith::CmpIPredicate predicate, Value position) {
+  Value number = arith::IndexCastOp::create(builder, loc, builder.getI32Type(), position);
+  return arith::CmpIOp::create(builder, loc, predicate, positions, splat(number, positions.getType()));
+}
+
+Value ChunkKernel::sum(Value tile, unsigned axis) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.erase(shape.begin() + axis);
+  Type result = shape.empty() ? type.getElementType() : Type(type.clone(shape));
+  auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{result}, ValueRange{tile}, axis);
+  OpBuilder::InsertionGuard guard(builder);
+  Type element = type.getElementType();
+  Block *block = builder.createBlock(&reduce.getCombine(), {}, {element, element}, {loc, loc});
+  tile::YieldOp::create(builder, loc, op<arith::AddFOp>(block->getArgument(0), block->getArgument(1)));
+  return reduce.getResult(0);
+}
+
+Value ChunkKernel::at(Value position, Value tile) {
+  return sum(mask(isPosition(arith::CmpIPredicate::eq, position), tile, 0), 0);
+}
+
+/// The first result of a scan along time, in the direction of the walk.
+Value ChunkKernel::scanned(ArrayRef<Value> tiles,
+                           function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
+  SmallVector<Type> types(ValueRange(tiles).getTypes());
+  auto scanOp = tile::ScanOp::create(builder, loc, types, tiles, 0u, scan.getReverse());
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Type> elements(2 * tiles.size(), builder.getF32Type());
+  SmallVector<Location> locations(elements.size(), loc);
+  Block *body = builder.createBlock(&scanOp.getCombine(), {}, elements, locations);
+  ValueRange arguments = body->getArguments();
+  tile::YieldOp::create(builder, loc, combine(arguments.take_front(tiles.size()), arguments.drop_front(tiles.size())));
+  return scanOp.getResult(0);
+}
+
+Value ChunkKernel::transposed(Value tile) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return tile::TransposeOp::create(builder, loc, type.clone({type.getDimSize(1), type.getDimSize(0)}), tile,
+                                   builder.getDenseI32ArrayAttr({1, 0}));
+}
+
+Value ChunkKernel::exp(Value value) { return math::ExpOp::create(builder, loc, value); }
+
+//===-- values of the step at all rows -------------------------------------===//
+
+/// Whether a value of the step may differ from token to token.
+bool ChunkKernel::isMoving(Value value) {
+  if (constants.contains(value))
+    return false;
+  if (auto it = moves.find(value); it != moves.end())
+    return it->second;
+  bool result;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    unsigned number = argument.getArgNumber();
+    result = argument.getOwner() == &scan.getStep().front() &&
+             (number >= scan.getInputs().size() ||
+              cast<FieldType>(scan.getInputs()[number].getType()).getIndices().contains('T'));
+  } else {
+    Operation *op = value.getDefiningOp();
+    result = form.readoutOf(value) || llvm::is_contained(scan.getYield().getStates(), value) ||
+             llvm::any_of(op->getOperands(), [&](Value operand) { return isMoving(operand); });
+  }
+  return moves[value] = result;
+}
+
+/// A value that is the same for all tokens, computed once before the loop.
+FailureOr<Value> ChunkKernel::stillValue(Value value) {
+  if (Value known = constants.lookupOrNull(value))
+    return known;
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(loop);
+  Operation *op = value.getDefiningOp();
+  for (Value operand : op->getOperands())
+    if (failed(stillValue(operand)))
+      return failure();
+  if (failed(still().write(builder, op, constants)))
+    return failure();
+  return constants.lookup(value);
+}
+
+FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
+  if (Value known = part.lifted.lookupOrNull(value))
+    return known;
+  Value result;
+  if (!isMoving(value)) {
+    FailureOr<Value> one = stillValue(value);
+    if (failed(one))
+      return failure();
+    if (isa<RankedTensorType>(one->getType())) {
+      result = row(*one, rows);
+    } else {
+      result = splat(*one, RankedTensorType::get({rows}, one->getType()));
+    }
+  } else if (auto found = form.readoutOf(value)) {
+    FailureOr<Value> made = phase == OutputsOnly ? ofFinal(part, found->first, *found->second)
+                                                 : readout(part, found->first, *found->second);
+    if (failed(made))
+      return failure();
+    result = *made;
+  } else if (Value stored = part.stored.lookup(value)) {
+    result = widened(stored);
+  } else if (auto state = llvm::find(scan.getYield().getStates(), value); state != scan.getYield().getStates().end()) {
+    return running(part, state - scan.getYield().getStates().begin());
+  } else {
+    Operation *op = value.getDefiningOp();
+    for (Value operand : op->getOperands())
+      if (failed(lift(part, operand)))
+        return failure();
+    if (failed(moving().write(builder, op, part.lifted)))
+      return failure();
+    return part.lifted.lookup(value);
+  }
+  part.lifted.map(value, result);
+  return result;
+}
+
+/// A running state's values after each token: a scan along time, which the state before the part joins.
+FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
+  const StateForm &how = form.states[state];
+  Value before = part.before[state];
+  auto lifted = [&](Value piece, double neutral) -> FailureOr<Value> {
+    FailureOr<Value> tile = lift(part, piece);
+    if (succeeded(tile))
+      *tile = mask(part.valid, *tile, neutral);
+    return tile;
+  };
+  double infinity = std::numeric_limits<double>::infinity();
+  double neutral = how.kind == StateForm::Min ? infinity : how.kind == StateForm::Add || how.kind == StateForm::Affine ? 0 : -infinity;
+  Value x;
+  if (how.x) {
+    FailureOr<Value> found = lifted(how.x, neutral);
+    if (failed(found))
+      return failure();
+    x = *found;
+  }
+  auto spreadBefore = [&](Value like) {
+    return isa<RankedTensorType>(before.getType()) ? row(before, rows) : splat(before, like.getType());
+  };
+  Value result;
+  auto simple = [&](auto combine) {
+    Value inside = scanned({x}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{combine(a[0], b[0])}; });
+    return combine(spreadBefore(inside), inside);
+  };
+  switch (how.kind) {
+  case StateForm::Add:
+    result = simple([&](Value a, Value b) { return op<arith::AddFOp>(a, b); });
+    break;
+  case StateForm::Max:
+    result = simple([&](Value a, Value b) { return op<arith::MaximumFOp>(a, b); });
+    break;
+  case StateForm::Min:
+    result = simple([&](Value a, Value b) { return op<arith::MinimumFOp>(a, b); });
+    break;
+  case StateForm::LogAddExp: {
+    // A maximum and a sum of what is relative to it: one exponential each time, one logarithm at the end.
+    auto combine = [&](ValueRange a, ValueRange b) {
+      Value gap = op<arith::SubFOp>(a[0], b[0]);
+      Value small = exp(arith::NegFOp::create(builder, loc, math::AbsFOp::create(builder, loc, gap)));
+      auto compare = [&](arith::CmpFPredicate predicate) -> Value {
+        return arith::CmpFOp::create(builder, loc, predicate, a[0], b[0]);
+      };
+      // Equal infinities have no difference.
+      small = select(compare(arith::CmpFPredicate::OEQ), constant(small.getType(), 1), small);
+      Value first = compare(arith::CmpFPredicate::OGE);
+      Value largest = op<arith::MaximumFOp>(a[0], b[0]);
+      Value sum = op<arith::AddFOp>(select(first, a[1], b[1]), op<arith::MulFOp>(select(first, b[1], a[1]), small));
+      return SmallVector<Value>{largest, sum};
+    };
+    Value one = constant(x.getType(), 1);
+    auto scanOp = scanned({x, one}, combine).getDefiningOp<tile::ScanOp>();
+    SmallVector<Value> all = combine({spreadBefore(x), one}, scanOp.getResults());
+    result = op<arith::AddFOp>(all[0], math::LogOp::create(builder, loc, all[1]));
+    break;
+  }
+  case StateForm::Affine: {
+    FailureOr<Value> factor = lifted(how.factor, 1);
+    if (failed(factor))
+      return failure();
+    if (!x)
+      x = constant(factor->getType(), 0);
+    auto scanOp = scanned({*factor, x}, [&](ValueRange a, ValueRange b) {
+                    return SmallVector<Value>{op<arith::MulFOp>(a[0], b[0]),
+                                              op<arith::AddFOp>(op<arith::MulFOp>(a[1], b[0]), b[1])};
+                  }).getDefiningOp<tile::ScanOp>();
+    result = op<arith::AddFOp>(op<arith::MulFOp>(spreadBefore(x), scanOp.getResult(0)), scanOp.getResult(1));
+    break;
+  }
+  case StateForm::Linear:
+    llvm_unreachable("a linear state is read by sums only");
+  }
+  part.lifted.map(newOf(state), result);
+  // Rows without tokens change nothing, so the last row of the walk has the state after the part.
+  auto type = cast<RankedTensorType>(result.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<int32_t> offsets(shape.size(), 0);
+  offsets.front() = scan.getReverse() ? 0 : int32_t(rows) - 1;
+  shape.front() = 1;
+  if (shape.size() == 1) {
+    // A scalar is found by a sum.
+    part.after[state] = at(index(rows - 1), result);
+    return result;
+  }
+  Value last = tile::ExtractOp::create(builder, loc, type.clone(shape), result, builder.getDenseI32ArrayAttr(offsets));
+  part.after[state] = tile::ReshapeOp::create(builder, loc, before.getType(), last);
+  return result;
+}
+
+//===-- the walk -----------------------------------------------------------===//
+
+void ChunkKernel::setRange(Part &part, Value from, Value to) {
+  part.from = from;
+  part.to = to;
+  part.valid = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sge, from), isPosition(arith::CmpIPredicate::slt, to));
+}
+
+/// Packed sequences: the part of each array that is this block's, so that bounds are those of the sequence.
+LogicalResult ChunkKernel::sliceByLength() {
+  if (!first)
+    return success();
+  for (auto [i, array] : llvm::enumerate(mixer.arrays))
+    for (auto [axis, dim] : llvm::enumerate(array.dims.getValue().take_front(array.numIndices)))
+      if (auto name = dyn_cast<StringAttr>(dim); name && name.getValue() == "T")
+        views[i] = tile::SliceOp::create(builder, loc, array.view, views[i], uint32_t(axis), first, length);
+  first = {};
+  return success();
+}
+
+LogicalResult ChunkKernel::loadInputs(Part &part, Phase phase, Value time) {
+  SmallVector<Value> wanted;
+  if (phase != StatesOnly)
+    llvm::append_range(wanted, outputs());
+  if (phase != OutputsOnly)
+    llvm::append_range(wanted, scan.getYield().getStates());
+  Slice slice = sliceOf(scan, wanted, [&](Value v) { return constants.contains(v); });
+  for (auto [i, argument] : llvm::enumerate(scan.getInputArguments())) {
+    if (!slice.arguments.contains(argument) || !isMoving(argument))
+      continue;
+    FailureOr<Value> tile = loadStored(mixer.arrays[*mixer.find(Array::Input, i)], argument, time);
+    if (failed(tile))
+      return failure();
+    part.stored[argument] = *tile;
+  }
+  return success();
+}
+
+LogicalResult ChunkKernel::storeOutputs(Part &part, Value time) {
+  SmallVector<Value> whole(views);
+  for (auto [i, output] : llvm::enumerate(scan.getYield().getOutputs())) {
+    std::optional<unsigned> array = mixer.find(Array::Output, i);
+    if (!array)
+      continue;
+    FailureOr<Value> value = lift(part, output);
+    if (failed(value))
+      return failure();
+    Value at = time;
+    if (!part.isWhole) {
+      // Other rows belong to other parts.
+      Value size = op<arith::SubIOp>(part.to, part.from);
+      Value low = scan.getReverse() ? op<arith::SubIOp>(index(rows), part.to) : part.from;
+      at = op<arith::SubIOp>(zero, low);
+      const Array &into = mixer.arrays[*array];
+      unsigned axis = llvm::find(into.dims.getValue(), builder.getStringAttr("T")) - into.dims.begin();
+      views[*array] = tile::SliceOp::create(builder, loc, into.view, views[*array], uint32_t(axis),
+                                            op<arith::AddIOp>(time, low), size);
+    }
+    store(mixer.arrays[*array], output, *value, at, scan.getYield().getLoc());
+  }
+  views = std::move(whole);
+  return success();
+}
+
+/// Outputs and states of one part.
+LogicalResult ChunkKernel::work(Part &part, Phase phase, Value time) {
+  if (phase != StatesOnly && failed(storeOutputs(part, time)))
+    return failure();
+  if (phase == OutputsOnly)
+    return success();
+  for (unsigned state = 0; state < form.states.size(); ++state) {
+    if (part.after[state])
+      continue;
+    FailureOr<Value> next =
+        form.states[state].kind == StateForm::Linear ? advance(part, state) : running(part, state);
+    if (failed(next))
+      return failure();
+    if (form.states[state].kind == StateForm::Linear)
+      part.after[state] = *next;
+  }
+  return success();
+}
+
+/// Whether a state runs, and decays depend on it: then it is computed for the whole chunk, before its parts are known.
+bool ChunkKernel::isEarly(unsigned state) {
+  SmallVector<Value> work;
+  DenseSet<Value> seen;
+  for (const StateForm &other : form.states) {
+    if (kindOf(other.decay) < Gate::Token)
+      continue;
+    if (other.decay.telescope)
+      work.push_back(newOf(*other.decay.telescope));
+    for (Value g : {other.decay.scalar, other.decay.channel})
+      if (g)
+        work.push_back(g);
+  }
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (value == newOf(state))
+      return true;
+    if (Operation *op = value.getDefiningOp(); op && seen.insert(value).second)
+      work.append(op->operand_begin(), op->operand_end());
+  }
+  return false;
+}
+
+/// A loop over parts of the chunk, each as long as its decays allow.
+LogicalResult ChunkKernel::workInParts(Part &chunk, Phase phase, Value time) {
+  // What decays need is the same for all parts.
+  SmallVector<unsigned> early, late, telescopes;
+  for (unsigned state = 0; state < form.states.size(); ++state)
+    (isEarly(state) ? early : late).push_back(state);
+  for (unsigned state : early)
+    if (form.states[state].kind == StateForm::Linear || failed(lift(chunk, newOf(state))))
+      return scan.emitError() << "internal error: a decay that depends on a linear state";
+  for (const StateForm &how : form.states) {
+    if (how.kind != StateForm::Linear || kindOf(how.decay) < Gate::Token)
+      continue;
+    if (how.decay.telescope && !llvm::is_contained(telescopes, *how.decay.telescope))
+      telescopes.push_back(*how.decay.telescope);
+    if (!how.decay.telescope && failed(logDecay(chunk, how.decay)))
+      return failure();
+  }
+  SmallVector<Value> carried{chunk.from};
+  for (unsigned state : late)
+    carried.push_back(chunk.before[state]);
+  for (unsigned state : telescopes)
+    carried.push_back(chunk.before[state]);
+  SmallVector<Type> types(ValueRange(carried).getTypes());
+  SmallVector<Location> locations(types.size(), loc);
+  auto loopOp = scf::WhileOp::create(builder, loc, types, carried);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *test = builder.createBlock(&loopOp.getBefore(), {}, types, locations);
+  Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, test->getArgument(0), chunk.to);
+  scf::ConditionOp::create(builder, loc, more, test->getArguments());
+  Block *body = builder.createBlock(&loopOp.getAfter(), {}, types, locations);
+  ValueRange arguments = body->getArguments();
+
+  Part part = chunk;
+  part.isWhole = false;
+  part.from = arguments.front();
+  for (auto [i, state] : llvm::enumerate(late))
+    part.before[state] = arguments[1 + i];
+  if (failed(openGates(part, phase, arguments.take_back(telescopes.size()))))
+    return failure();
+  setRange(part, part.from, cut(part, chunk.to));
+  if (failed(closeGates(part)) || failed(work(part, phase, time)))
+    return failure();
+  SmallVector<Value> next{part.to};
+  for (unsigned state : late)
+    next.push_back(part.after[state]);
+  for (unsigned state : telescopes)
+    next.push_back(lastOf(part, part.lifted.lookup(newOf(state))));
+  scf::YieldOp::create(builder, loc, next);
+  for (auto [i, state] : llvm::enumerate(late))
+    chunk.after[state] = loopOp.getResult(1 + i);
+  return success();
+}
+
+FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
+  phase = what;
+  moves.clear();
+  Value step = index(rows);
+  auto loopOp = scf::ForOp::create(builder, loc, zero, length, step, states);
+  loop = loopOp;
+  OpBuilder::InsertionGuard guard(builder);
+  if (states.empty())
+    builder.setInsertionPoint(loopOp.getBody()->getTerminator());
+  else
+    builder.setInsertionPointToEnd(loopOp.getBody());
+
+  Value time = loopOp.getInductionVar();
+  bool isReverse = scan.getReverse();
+  if (isReverse) {
+    OpBuilder before(loopOp);
+    Value last = arith::SubIOp::create(before, loc, length, arith::ConstantIndexOp::create(before, loc, 1));
+    last = arith::MulIOp::create(before, loc, arith::DivSIOp::create(before, loc, last, step), step);
+    time = op<arith::SubIOp>(last, time);
+  }
+  Part part;
+  part.before.assign(loopOp.getRegionIterArgs().begin(), loopOp.getRegionIterArgs().end());
+  part.after.resize(form.states.size());
+  bool inParts = what != OutputsOnly && llvm::any_of(form.states, [&](const StateForm &how) {
+    return how.kind == StateForm::Linear && kindOf(how.decay) >= Gate::Token;
+  });
+  // Where nothing tells how long the last chunk was, it may as well be whole: what lies past its end reads as zeros.
+  bool matters = isReverse || inParts || what == StatesOnly || llvm::any_of(llvm::enumerate(form.states), [&](auto each) {
+    return each.value().kind != StateForm::Linear || mixer.find(Array::Final, each.index()) || each.value().decay.isNone();
+  });
+  if (what == OutputsOnly || !matters) {
+    setRange(part, zero, step);
+  } else {
+    Value count = op<arith::MinSIOp>(op<arith::SubIOp>(length, time), step);
+    setRange(part, isReverse ? op<arith::SubIOp>(step, count) : zero, isReverse ? step : count);
+  }
+  if (failed(loadInputs(part, what, time)))
+    return failure();
+  if (inParts) {
+    if (failed(workInParts(part, what, time)))
+      return failure();
+  } else {
+    if (failed(openGates(part, what, {})) || failed(closeGates(part)) || failed(work(part, what, time)))
+      return failure();
+  }
+  if (!states.empty())
+    scf::YieldOp::create(builder, scan.getYield().getLoc(), part.after);
+  return SmallVector<Value>(loopOp.getResults());
+}
+
+LogicalResult ChunkKernel::write() {
+  begin();
+  if (failed(place()) || failed(loadConstants()) || failed(sliceByLength()))
+    return failure();
+  auto numbers = RankedTensorType::get({rows}, builder.getI32Type());
+  positions = tile::IotaOp::create(builder, loc, numbers);
+  if (scan.getReverse())
+    positions = op<arith::SubIOp>(constant(numbers, double(rows - 1)), positions);
+  FailureOr<SmallVector<Value>> states = initialStates();
+  if (failed(states))
+    return failure();
+  // Of a matrix, the axis that readouts sum over comes last.
+  auto turn = [&](SmallVectorImpl<Value> &values) {
+    for (auto [how, value] : llvm::zip(form.states, values))
+      if (how.kind == StateForm::Linear && how.value && how.axis == 0)
+        value = transposed(value);
+  };
+  turn(*states);
+  FailureOr<SmallVector<Value>> finals = walk(scan.getNoncausal() ? StatesOnly : All, *states);
+  if (failed(finals))
+    return failure();
+  if (scan.getNoncausal()) {
+    builder.setInsertionPointAfter(loop);
+    for (auto [next, final] : llvm::zip(scan.getYield().getStates(), *finals))
+      constants.map(next, final);
+    if (failed(walk(OutputsOnly, {})))
+      return failure();
+  }
+  builder.setInsertionPointAfter(loop);
+  turn(*finals);
+  storeFinals(*finals);
+  func::ReturnOp::create(builder, loc);
+  return success();
+}
+
+/// Goes through all that will be lifted, and finds the largest.
+FailureOr<int64_t> ChunkKernel::rowsFor(const Mixer &mixer, const NormalForm &form, int64_t rows,
+                                        NormalForm::Obstacle &why) {
+  ScanOp scan = mixer.scan;
+  Sharing sharing(scan, mixer.indexed);
+  StepWriter sizes(sharing, {}, 0, leastSize);
+  YieldOp yield = scan.getYield();
+  SmallVector<Value> work(yield.getOutputs());
+  DenseSet<Value> seen;
+  for (const StateForm &how : form.states)
+    for (Value piece : {how.key, how.value, how.decay.scalar, how.decay.channel, how.x, how.factor})
+      if (piece)
+        work.push_back(piece);
+  auto warps = mixer.function->getAttrOfType<IntegerAttr>("tile.num_warps");
+  int64_t most = elementsPerWarp * (warps ? warps.getInt() : 4), largest = 1;
+  Operation *at = scan;
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (!seen.insert(value).second)
+      continue;
+    FailureOr<Type> type = sizes.typeOf(value, scan);
+    if (failed(type))
+      return failure();
+    if (auto tensor = dyn_cast<RankedTensorType>(*type); tensor && tensor.getNumElements() > largest) {
+      largest = tensor.getNumElements();
+      at = value.getDefiningOp() ? value.getDefiningOp() : scan.getOperation();
+    }
+    if (auto found = form.readoutOf(value)) {
+      work.push_back(found->second->query);
+      continue;
+    }
+    if (llvm::is_contained(yield.getStates(), value))
+      continue; // its pieces are there already
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      continue;
+    if (auto reshape = dyn_cast<tile::ReshapeOp>(op)) {
+      auto isSmall = [](int64_t size) { return !llvm::isPowerOf2_64(size) || (size > 1 && size < leastSize); };
+      auto from = cast<RankedTensorType>(reshape.getOperand().getType()).getShape(),
+           to = cast<RankedTensorType>(reshape.getResult().getType()).getShape();
+      if (!differInOnes(from, to) && (llvm::any_of(from, isSmall) || llvm::any_of(to, isSmall))) {
+        why = {op, "a reshape splits or joins axes that are padded"};
+        return int64_t(0);
+      }
+    }
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      bool captures = false;
+      reduce.getCombine().walk([&](Operation *inner) {
+        for (Value operand : inner->getOperands())
+          captures |= !reduce.getCombine().isAncestor(operand.getParentRegion());
+      });
+      if (captures) {
+        why = {op, "a reduction combines with a value from outside"};
+        return int64_t(0);
+      }
+    }
+    work.append(op->operand_begin(), op->operand_end());
+  }
+  while (rows > leastSize && rows * largest > most)
+    rows /= 2;
+  if (rows * largest <= most)
+    return rows;
+  why = {at, "the values of a chunk are too large for a block's registers"};
+  return int64_t(0);
+}
+
+namespace {
+struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
+  void runOnOperation() override {
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      auto rows = function->getAttrOfType<IntegerAttr>("treadle.chunk");
+      if (!function->hasAttr("treadle.mixer") || !rows)
+        continue;
+      FailureOr<Mixer> mixer = Mixer::read(function);
+      if (failed(mixer))
+        return signalPassFailure();
+      NormalForm::Obstacle why;
+      std::optional<NormalForm> form = NormalForm::of(mixer->scan, why);
+      FailureOr<int64_t> fitting = int64_t(0);
+      if (form)
+        fitting = ChunkKernel::rowsFor(*mixer, *form, rows.getInt(), why);
+      if (failed(fitting))
+        return signalPassFailure();
+      if (!*fitting) {
+        why.op->emitRemark() << "computed token by token, not in chunks: " << why.reason;
+        continue;
+      }
+      if (failed(ChunkKernel(*mixer, *form, *fitting).write()))
+        return signalPassFailure();
+      function.erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,125 @@
+//===-- Chunk.h - a kernel that takes a chunk of tokens at once -*- C++ -*-===//
+#ifndef TREADLE_LIB_TREADLE_TRANSFORMS_CHUNK_H
+#define TREADLE_LIB_TREADLE_TRANSFORMS_CHUNK_H
+
+#include "Frame.h"
+#include "Normalise.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+namespace treadle {
+
+/// Sums of the log-decay g of a state over the tokens of a part, as weights.
+struct Gate {
+  enum Kind { None, Constant, Token, Channel } kind = None;
+  Decay decay;
+  // Log-decays, while the part's end is sought: their sums from its first token on, that token's own, and the sum of all.
+  mlir::Value sums, first, total;
+  // None has none of these. Otherwise, with b the sum up to a token, e^…:
+  mlir::Value start;  ///< b: what is left at a token of the state before the part. Channel: b - r
+  mlir::Value toEnd;  ///< total - b: what is left at the end of a token's share. Channel: r - b
+  mlir::Value whole;  ///< total. Channel: total - r
+  mlir::Value enter;  ///< Channel: r, with which the state before the part is multiplied
+  mlir::Value within; ///< Constant, Token: b_i - b_j, at [i, j]
+};
+
+/// Tokens that are worked on together: a chunk or, where its decays are too strong for one set of factors, a part of it.
+/// Rows of tiles are tokens in order of time; positions count in the order of the walk.
+struct Part {
+  mlir::IRMapping lifted;                           ///< the step's values at all rows
+  llvm::DenseMap<mlir::Value, mlir::Value> stored;  ///< inputs as they are stored
+  mlir::Value from, to;                             ///< positions
+  mlir::Value valid;                                ///< of each row: is its position in the part?
+  bool isWhole = true;                              ///< it is the whole chunk: rows outside it hold no tokens
+  llvm::SmallVector<mlir::Value> before, after;     ///< the states
+  llvm::SmallVector<Gate> gates;
+  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, const Gate *, mlir::Value>> scores; ///< of query and key
+};
+
+/// Walks the sequence in chunks. What is known at each token is computed for all of a chunk; running states are scans
+/// along time; with S a state that is linear, a chunk's outputs and the next state are products:
+///
+///     o_i = e^{b_i} q_i S + sum_{j <= i} e^{b_i - b_j} (q_i · k_j) v_j
+///     S   = e^{b_n} S + sum_j e^{b_n - b_j} k_j ⊗ v_j
+///
+/// with b the sum of log-decays since the chunk's start. Scalar weights are formed from the differences. Those of a
+/// vector are factored: q_i e^{b_i - r} and k_j e^{r - b_j}, with r such that neither leaves the range of f32 as long as
+/// b does not fall by more than a bound in a part; where it would, the chunk is worked on in several parts. So every
+/// weight is right, however strong decays are, and a log-decay of -inf begins a part.
+class ChunkKernel : Frame {
+public:
+  ChunkKernel(const Mixer &mixer, const NormalForm &form, int64_t rows);
+
+  /// The largest number of rows, at most `rows`, whose tiles fit into a block's registers; or why there is none.
+  static llvm::FailureOr<int64_t> rowsFor(const Mixer &mixer, const NormalForm &form, int64_t rows,
+                                          NormalForm::Obstacle &why);
+  llvm::LogicalResult write();
+
+private:
+  using Result = llvm::FailureOr<Value>;
+
+  //===-- Chunk.cpp: the walk, and values that are lifted --------------------===//
+  enum Phase { All, StatesOnly, OutputsOnly };
+  llvm::FailureOr<llvm::SmallVector<Value>> walk(Phase phase, mlir::ValueRange states);
+  llvm::LogicalResult loadInputs(Part &part, Phase phase, Value time);
+  llvm::LogicalResult work(Part &part, Phase phase, Value time);
+  llvm::LogicalResult workInParts(Part &chunk, Phase phase, Value time);
+  llvm::LogicalResult storeOutputs(Part &part, Value time);
+  llvm::LogicalResult sliceByLength();
+  void setRange(Part &part, Value from, Value to);
+  bool isEarly(unsigned state);
+
+  bool isMoving(Value value);
+  Result stillValue(Value value);
+  Result lift(Part &part, Value value);
+  Result running(Part &part, unsigned state);
+  Value oldOf(unsigned state) { return scan.getStateArguments()[state]; }
+  Value newOf(unsigned state) { return scan.getYield().getStates()[state]; }
+
+  // Little builders.
+  Value constant(mlir::Type type, double value);
+  Value splat(Value scalar, mlir::Type type);
+  Value column(Value vector, int64_t columns); ///< x[i] at [i, j]
+  Value row(Value vector, int64_t rows);       ///< x[j] at [i, j]
+  Value select(Value condition, Value yes, Value no);
+  Value mask(Value rows, Value tile, double other); ///< `tile` where rows (of i1) say so
+  Value isPosition(mlir::arith::CmpIPredicate predicate, Value position);
+  Value at(Value position, Value tile); ///< the row at a position
+  Value sum(Value tile, unsigned axis);
+  Value scanned(llvm::ArrayRef<Value> tiles,
+                llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
+  Value transposed(Value tile);
+  Value exp(Value value);
+  template <typename Op> Value op(Value a, Value b) { return Op::create(builder, loc, a, b); }
+
+  //===-- LinearScan.cpp: sums of products in chunks -------------------------===//
+  llvm::LogicalResult openGates(Part &part, Phase phase, mlir::ValueRange telescopes);
+  Value cut(Part &part, Value end);
+  llvm::LogicalResult closeGates(Part &part);
+  Gate *gateOf(Part &part, const StateForm &form);
+  Gate::Kind kindOf(const Decay &decay);
+  llvm::FailureOr<Value> logDecay(Part &part, const Decay &decay);
+  Value lastOf(Part &part, Value tile);
+  mlir::Type productType(const StateForm &form);
+  Result operand(Part &part, Value vector, mlir::Type element, bool masked);
+  Result weighted(Part &part, Value vector, Value weights, mlir::Type element, bool masked);
+  Result query(Part &part, const StateForm &form, const Gate *gate, Value vector);
+  Result key(Part &part, const StateForm &form, const Gate *gate);
+  Result scores(Part &part, const StateForm &form, const Gate *gate, Value query);
+  Result entering(Part &part, unsigned state, const Gate *gate);
+  Result readout(Part &part, unsigned state, const Readout &readout);
+  Result advance(Part &part, unsigned state);
+  Result ofFinal(Part &part, unsigned state, const Readout &readout);
+  Value dot(Value a, Value b, Value c);
+  Value rounded(Value tile, mlir::Type element);
+  Value power(Value g, Value count);
+
+  const NormalForm &form;
+  Value positions; ///< of the rows: 0, 1, …, or the other way round
+  mlir::Operation *loop = nullptr; ///< the one over chunks, before which still values are computed
+  llvm::DenseMap<Value, bool> moves;
+  Phase phase = All;
+};
+
+} // namespace treadle
+
+#endif

@@ -1,0 +1,66 @@
+//===-- Frame.h - what kernels of mixers have in common --------*- C++ -*-===//
+#ifndef TREADLE_LIB_TREADLE_TRANSFORMS_FRAME_H
+#define TREADLE_LIB_TREADLE_TRANSFORMS_FRAME_H
+
+#include "Mixer.h"
+#include "Step.h"
+
+namespace treadle {
+
+/// A kernel in the making, of one block for each head of each sequence, or several that share an axis of the states: its
+/// arguments, what a block works on, and what it reads and writes at one time, or at `rows` times at once.
+class Frame {
+protected:
+  using Value = mlir::Value;
+  using Type = mlir::Type;
+  using Location = mlir::Location;
+
+  Frame(const Mixer &mixer, int64_t rows = 0, int64_t least = 1);
+
+  /// The kernel's signature, before the mixer.
+  void begin();
+  /// What this block works on.
+  llvm::LogicalResult place();
+  /// The inputs that are the same at every time, into `constants`.
+  llvm::LogicalResult loadConstants();
+  llvm::FailureOr<llvm::SmallVector<Value>> initialStates();
+  void storeFinals(mlir::ValueRange states);
+  /// The step's outputs that the kernel has arrays for.
+  llvm::SmallVector<Value> outputs();
+
+  Value index(int64_t value);
+  /// An array's tile at one time, or from that time on; floats as they are stored.
+  llvm::FailureOr<Value> loadStored(const Array &array, Value stepValue, Value time);
+  /// The same as f32.
+  llvm::FailureOr<Value> load(const Array &array, Value stepValue, Value time);
+  void store(const Array &array, Value stepValue, Value value, Value time, Location at);
+  Value widened(Value stored);
+
+  /// Of values at one time, and of values at `rows` times.
+  StepWriter still() const { return StepWriter(sharing, offset, 0, least); }
+  StepWriter moving() const { return StepWriter(sharing, offset, rows, least); }
+
+  const Mixer &mixer;
+  ScanOp scan;
+  Sharing sharing;
+  mlir::OpBuilder builder;
+  Location loc;
+  mlir::func::FuncOp kernel;
+  int64_t rows, least;
+  llvm::SmallVector<Value> views;                          ///< of the arrays
+  Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
+  Value first, length;                                     ///< of the sequence, in time; no `first`: 0
+  mlir::IRMapping constants;                               ///< what is the same at every time
+
+private:
+  Value dim(llvm::StringRef name);
+  llvm::FailureOr<Value> needDim(llvm::StringRef name);
+  Value readIndex(Array::Role role, Value at);
+  llvm::SmallVector<Value> indicesOf(const Array &array, Value time);
+  llvm::SmallVector<Value> access(const Array &array, Value stepValue, Value time,
+                                  llvm::SmallVectorImpl<int32_t> &along);
+};
+
+} // namespace treadle
+
+#endif

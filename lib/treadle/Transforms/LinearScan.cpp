@@ -1,0 +1,371 @@
+//===-- LinearScan.cpp - sums of products in chunks ------------------------===//
+//
+// The state is held transposed, [value, key], so that it is an accumulator and a left operand in turn, and outputs are
+// formed transposed as well.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chunk.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace treadle;
+
+/// How far the sum of log-decays may fall, and rise, in a part, from its first token on. For a vector of decays, factors
+/// are then between e^-50 and e^50: products of three stay in the range of f32.
+static constexpr double mostFall = 80, mostRise = 20, middle = -30;
+/// For scalars, whose weights are formed from differences, only rounding matters: that of sums of this size is small
+/// against that of 16-bit results.
+static constexpr double mostScalarFall = 1000;
+
+//===-- gates --------------------------------------------------------------===//
+
+Gate::Kind ChunkKernel::kindOf(const Decay &decay) {
+  if (decay.isNone())
+    return Gate::None;
+  if (decay.telescope)
+    return isa<RankedTensorType>(oldOf(*decay.telescope).getType()) ? Gate::Channel : Gate::Token;
+  if (decay.channel)
+    return Gate::Channel;
+  return isMoving(decay.scalar) ? Gate::Token : Gate::Constant;
+}
+
+Gate *ChunkKernel::gateOf(Part &part, const StateForm &how) {
+  return llvm::find_if(part.gates, [&](const Gate &gate) { return gate.decay == how.decay; });
+}
+
+/// The log-decay of every token, [rows] or [rows, channels].
+FailureOr<Value> ChunkKernel::logDecay(Part &part, const Decay &decay) {
+  FailureOr<Value> scalar = Value(), channel = Value();
+  if ((decay.scalar && failed(scalar = lift(part, decay.scalar))) ||
+      (decay.channel && failed(channel = lift(part, decay.channel))))
+    return failure();
+  if (!decay.channel)
+    return scalar;
+  Value g = *channel;
+  if (decay.scalar)
+    g = op<arith::AddFOp>(g, spread(builder, loc, *scalar, cast<RankedTensorType>(g.getType()).getShape()));
+  if (moving().isPadded(decay.channel, 0))
+    g = moving().fill(builder, loc, decay.channel, 0, g, builder.getF32FloatAttr(0));
+  return g;
+}
+
+Value ChunkKernel::lastOf(Part &part, Value tile) { return at(op<arith::SubIOp>(part.to, index(1)), tile); }
+
+/// Sums of log-decays from the part's first token on. `telescopes`: the running states that decays differ by, before
+/// the part, in the order in which states name them.
+LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telescopes) {
+  part.gates.clear();
+  part.scores.clear();
+  if (phase == OutputsOnly)
+    return success();
+  SmallVector<unsigned> known;
+  for (const StateForm &how : form.states) {
+    if (how.kind != StateForm::Linear || gateOf(part, how) != part.gates.end())
+      continue;
+    Gate gate;
+    gate.decay = how.decay;
+    gate.kind = kindOf(how.decay);
+    if (gate.kind >= Gate::Token) {
+      Value isFirst = isPosition(arith::CmpIPredicate::eq, part.from);
+      if (how.decay.telescope) {
+        unsigned state = *how.decay.telescope;
+        if (!llvm::is_contained(known, state))
+          known.push_back(state);
+        Value before = telescopes[llvm::find(known, state) - known.begin()];
+        Value z = part.lifted.lookup(newOf(state));
+        Value first = at(part.from, z);
+        auto fall = [&](Value from, Value to) {
+          return how.decay.rises ? op<arith::SubFOp>(to, from) : op<arith::SubFOp>(from, to);
+        };
+        gate.first = fall(before, first);
+        Value across = isa<RankedTensorType>(first.getType()) ? row(first, rows) : splat(first, z.getType());
+        Value sums = fall(across, z);
+        // Infinities have no difference.
+        auto shape = cast<RankedTensorType>(z.getType()).getShape();
+        gate.sums = select(spread(builder, loc, isFirst, shape), constant(z.getType(), 0), sums);
+      } else {
+        FailureOr<Value> g = logDecay(part, how.decay);
+        if (failed(g))
+          return failure();
+        gate.first = at(part.from, *g);
+        Value later = mask(isPosition(arith::CmpIPredicate::sgt, part.from), *g, 0);
+        later = mask(part.valid, later, 0);
+        gate.sums = scanned({later}, [&](ValueRange a, ValueRange b) {
+          return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
+        });
+      }
+    }
+    part.gates.push_back(gate);
+  }
+  return success();
+}
+
+/// Where a part that begins at `part.from` must end: before the first token at which a sum is out of bounds.
+Value ChunkKernel::cut(Part &part, Value end) {
+  Type i32 = builder.getI32Type();
+  Value last = arith::IndexCastOp::create(builder, loc, i32, end);
+  Value ends = splat(last, positions.getType());
+  for (const Gate &gate : part.gates) {
+    if (gate.kind < Gate::Token)
+      continue;
+    Type type = gate.sums.getType();
+    bool isExact = gate.kind == Gate::Channel || llvm::any_of(scan.getOutputs().getTypes(), [](Type output) {
+                     return cast<FieldType>(output).getElementType().isF32();
+                   });
+    Value under = op<arith::SubFOp>(constant(type, isExact ? -mostFall : -mostScalarFall), gate.sums);
+    Value over = op<arith::SubFOp>(gate.sums, constant(type, mostRise));
+    Value worst = op<arith::MaximumFOp>(under, over);
+    if (gate.kind == Gate::Channel) {
+      auto vector = RankedTensorType::get({rows}, builder.getF32Type());
+      auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{vector}, ValueRange{worst}, 1u);
+      OpBuilder::InsertionGuard guard(builder);
+      Type f32 = builder.getF32Type();
+      Block *block = builder.createBlock(&reduce.getCombine(), {}, {f32, f32}, {loc, loc});
+      tile::YieldOp::create(builder, loc, op<arith::MaximumFOp>(block->getArgument(0), block->getArgument(1)));
+      worst = reduce.getResult(0);
+    }
+    // A NaN is out of bounds as well.
+    Value out = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UGT, worst, constant(worst.getType(), 0));
+    out = op<arith::AndIOp>(out, isPosition(arith::CmpIPredicate::sgt, part.from));
+    ends = select(out, op<arith::MinSIOp>(positions, ends), ends);
+  }
+  auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{i32}, ValueRange{ends}, 0u);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block = builder.createBlock(&reduce.getCombine(), {}, {i32, i32}, {loc, loc});
+    tile::YieldOp::create(builder, loc, op<arith::MinSIOp>(block->getArgument(0), block->getArgument(1)));
+  }
+  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), reduce.getResult(0));
+}
+
+/// e^(g count), 1 where count is 0 whatever g is.
+Value ChunkKernel::power(Value g, Value count) {
+  Value some = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, count, constant(count.getType(), 0));
+  return exp(select(some, op<arith::MulFOp>(splat(g, count.getType()), count), constant(count.getType(), 0)));
+}
+
+/// The weights, now that the part's range is known.
+LogicalResult ChunkKernel::closeGates(Part &part) {
+  Type f32 = builder.getF32Type();
+  auto vector = RankedTensorType::get({rows}, f32);
+  auto pairs = RankedTensorType::get({rows, rows}, f32);
+  for (Gate &gate : part.gates) {
+    if (gate.kind == Gate::None)
+      continue;
+    auto isLater = [&] {
+      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows),
+                                   row(positions, rows));
+    };
+    if (gate.kind == Gate::Constant) {
+      FailureOr<Value> g = stillValue(gate.decay.scalar);
+      if (failed(g))
+        return failure();
+      auto number = [&](Value i) -> Value {
+        return arith::SIToFPOp::create(builder, loc, f32, arith::IndexCastOp::create(builder, loc, builder.getI32Type(), i));
+      };
+      Value n = number(op<arith::SubIOp>(part.to, part.from));
+      Value place = arith::SIToFPOp::create(builder, loc, vector, positions);
+      Value count = op<arith::SubFOp>(place, splat(number(op<arith::SubIOp>(part.from, index(1))), vector));
+      count = op<arith::MaximumFOp>(op<arith::MinimumFOp>(count, splat(n, vector)), constant(vector, 0));
+      gate.start = power(*g, count);
+      gate.toEnd = mask(part.valid, power(*g, op<arith::SubFOp>(splat(n, vector), count)), 0);
+      gate.whole = power(*g, n);
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(loop); // the same for all chunks
+      place = arith::SIToFPOp::create(builder, loc, vector, positions);
+      gate.within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
+      continue;
+    }
+    gate.total = lastOf(part, gate.sums);
+    if (gate.kind == Gate::Token) {
+      gate.start = exp(op<arith::AddFOp>(gate.sums, splat(gate.first, vector)));
+      gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(gate.total, vector), gate.sums)), 0);
+      gate.whole = exp(op<arith::AddFOp>(gate.total, gate.first));
+      Value gap = op<arith::SubFOp>(column(gate.sums, rows), row(gate.sums, rows));
+      gate.within = exp(select(isLater(), gap, constant(pairs, 0)));
+      continue;
+    }
+    Type tile = gate.sums.getType();
+    gate.start = exp(op<arith::SubFOp>(gate.sums, constant(tile, middle)));
+    gate.toEnd = exp(op<arith::SubFOp>(constant(tile, middle), gate.sums));
+    Type channels = gate.total.getType();
+    gate.whole = exp(op<arith::SubFOp>(gate.total, constant(channels, middle)));
+    gate.enter = exp(op<arith::AddFOp>(gate.first, constant(channels, middle)));
+  }
+  return success();
+}
+
+//===-- operands of products -----------------------------------------------===//
+
+/// What products are of: the type of the results. A vector of decays takes factors out of the range of f16.
+Type ChunkKernel::productType(const StateForm &how) {
+  Type element = builder.getF32Type();
+  if (scan.getNumOutputs())
+    element = cast<FieldType>(scan.getOutputs().front().getType()).getElementType();
+  if (element.isF16() && phase != OutputsOnly && kindOf(how.decay) == Gate::Channel)
+    return builder.getF32Type();
+  return element;
+}
+
+Value ChunkKernel::rounded(Value tile, Type element) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return type.getElementType() == element ? tile : arith::TruncFOp::create(builder, loc, type.clone(element), tile).getResult();
+}
+
+Value ChunkKernel::dot(Value a, Value b, Value c) {
+  auto left = cast<RankedTensorType>(a.getType()), right = cast<RankedTensorType>(b.getType());
+  if (!c)
+    c = constant(RankedTensorType::get({left.getDimSize(0), right.getDimSize(1)}, builder.getF32Type()), 0);
+  bool isTf32 = left.getElementType().isF32() && scan.getNumOutputs() &&
+                !cast<FieldType>(scan.getOutputs().front().getType()).getElementType().isF32();
+  return tile::DotOp::create(builder, loc, c.getType(), a, b, c, isTf32 ? tile::Precision::tf32 : tile::Precision::ieee);
+}
+
+/// A vector at all rows as an operand. Padding that is not loaded is 0; so are, if `masked`, rows outside the part.
+FailureOr<Value> ChunkKernel::operand(Part &part, Value vector, Type element, bool masked) {
+  if (Value stored = part.stored.lookup(vector);
+      stored && cast<RankedTensorType>(stored.getType()).getElementType() == element)
+    return masked && !part.isWhole ? mask(part.valid, stored, 0) : stored;
+  return weighted(part, vector, {}, element, masked);
+}
+
+/// The same times weights, [rows, channels] or [rows].
+FailureOr<Value> ChunkKernel::weighted(Part &part, Value vector, Value weights, Type element, bool masked) {
+  FailureOr<Value> lifted = lift(part, vector);
+  if (failed(lifted))
+    return failure();
+  Value tile = *lifted;
+  if (weights)
+    tile = op<arith::MulFOp>(tile, spread(builder, loc, weights, cast<RankedTensorType>(tile.getType()).getShape()));
+  bool isLoaded = part.stored.lookup(vector) != Value();
+  if (!isLoaded && moving().isPadded(vector, 0))
+    tile = moving().fill(builder, loc, vector, 0, tile, builder.getF32FloatAttr(0));
+  if (masked && !(isLoaded && part.isWhole))
+    tile = mask(part.valid, tile, 0);
+  return rounded(tile, element);
+}
+
+FailureOr<Value> ChunkKernel::query(Part &part, const StateForm &how, const Gate *gate, Value vector) {
+  if (gate->kind == Gate::Channel)
+    return weighted(part, vector, gate->start, productType(how), false);
+  return operand(part, vector, productType(how), false);
+}
+
+FailureOr<Value> ChunkKernel::key(Part &part, const StateForm &how, const Gate *gate) {
+  if (gate->kind == Gate::Channel)
+    return weighted(part, how.key, gate->toEnd, productType(how), true);
+  return operand(part, how.key, productType(how), true);
+}
+
+/// The weighted products of queries and keys, f32 [rows, rows], 0 where the key's token is none of those before.
+FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
+  for (auto &[otherQuery, otherKey, otherGate, tile] : part.scores)
+    if (otherQuery == vector && otherKey == how.key && otherGate == gate)
+      return tile;
+  FailureOr<Value> q = query(part, how, gate, vector), k = key(part, how, gate);
+  if (failed(q) || failed(k))
+    return failure();
+  Value tile = dot(*q, transposed(*k), {});
+  if (gate->within)
+    tile = op<arith::MulFOp>(tile, gate->within);
+  Value isLater = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows),
+                                        row(positions, rows));
+  tile = select(isLater, tile, constant(tile.getType(), 0));
+  part.scores.push_back({vector, how.key, gate, tile});
+  return tile;
+}
+
+//===-- outputs and states -------------------------------------------------===//
+
+/// The state before the part as its products need it.
+FailureOr<Value> ChunkKernel::entering(Part &part, unsigned state, const Gate *gate) {
+  Value before = part.before[state];
+  if (gate->kind != Gate::Channel)
+    return before;
+  auto type = cast<RankedTensorType>(before.getType());
+  Value factor = type.getRank() == 2 ? row(gate->enter, type.getDimSize(0)) : gate->enter;
+  return op<arith::MulFOp>(before, factor);
+}
+
+FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout &what) {
+  const StateForm &how = form.states[state];
+  const Gate *gate = gateOf(part, how);
+  Type element = productType(how);
+  FailureOr<Value> p = scores(part, how, gate, what.query), q = query(part, how, gate, what.query);
+  FailureOr<Value> before = entering(part, state, gate);
+  if (failed(p) || failed(q) || failed(before))
+    return failure();
+  bool isScaled = gate->kind == Gate::Constant || gate->kind == Gate::Token;
+  if (!how.value) {
+    FailureOr<Value> wide = gate->kind == Gate::Channel ? weighted(part, what.query, gate->start, builder.getF32Type(), false)
+                                                        : operand(part, what.query, builder.getF32Type(), false);
+    if (failed(wide))
+      return failure();
+    Value old = sum(op<arith::MulFOp>(*wide, row(*before, rows)), 1);
+    if (isScaled)
+      old = op<arith::MulFOp>(old, gate->start);
+    return op<arith::AddFOp>(sum(*p, 1), old);
+  }
+  FailureOr<Value> v = operand(part, how.value, element, true);
+  if (failed(v))
+    return failure();
+  Value out = dot(rounded(*before, element), transposed(*q), {});
+  if (isScaled)
+    out = op<arith::MulFOp>(out, row(gate->start, cast<RankedTensorType>(out.getType()).getDimSize(0)));
+  out = dot(transposed(*v), transposed(rounded(*p, element)), out);
+  return transposed(out);
+}
+
+/// The state after the part.
+FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
+  const StateForm &how = form.states[state];
+  const Gate *gate = gateOf(part, how);
+  Type element = productType(how), f32 = builder.getF32Type();
+  FailureOr<Value> before = entering(part, state, gate);
+  if (failed(before))
+    return failure();
+  bool isScaled = gate->kind == Gate::Constant || gate->kind == Gate::Token;
+  Type type = before->getType();
+  if (isScaled)
+    *before = op<arith::MulFOp>(*before, splat(gate->whole, type));
+  Value after;
+  if (!how.value) {
+    FailureOr<Value> k = gate->kind == Gate::None ? operand(part, how.key, f32, true)
+                                                  : weighted(part, how.key, gate->toEnd, f32, true);
+    if (failed(k))
+      return failure();
+    after = op<arith::AddFOp>(*before, sum(*k, 0));
+  } else {
+    FailureOr<Value> k = key(part, how, gate);
+    FailureOr<Value> v = isScaled ? weighted(part, how.value, gate->toEnd, element, true)
+                                  : operand(part, how.value, element, true);
+    if (failed(k) || failed(v))
+      return failure();
+    after = dot(transposed(*v), *k, *before);
+  }
+  if (gate->kind == Gate::Channel) {
+    auto shape = cast<RankedTensorType>(type);
+    after = op<arith::MulFOp>(after, how.value ? row(gate->whole, shape.getDimSize(0)) : gate->whole);
+  }
+  return after;
+}
+
+/// A readout of the state after all tokens.
+FailureOr<Value> ChunkKernel::ofFinal(Part &part, unsigned state, const Readout &what) {
+  const StateForm &how = form.states[state];
+  Value final = constants.lookup(newOf(state));
+  if (!how.value) {
+    FailureOr<Value> q = operand(part, what.query, builder.getF32Type(), false);
+    if (failed(q))
+      return failure();
+    return sum(op<arith::MulFOp>(*q, row(final, rows)), 1);
+  }
+  Type element = productType(how);
+  FailureOr<Value> q = operand(part, what.query, element, false);
+  if (failed(q))
+    return failure();
+  return transposed(dot(rounded(final, element), transposed(*q), {}));
+}
