@@ -1,10 +1,12 @@
 """Derived kernels of `td.scan` on a GPU, on torch tensors, against their definition in float64.
 
-    PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py [--time]
+    PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py [--time] [--kernel NAME ...]
 
 Every step of test/python/steps.py, each way it can be called: causal and not, reversed, from a state and to one,
-packed, grouped heads, both layouts. Needs the compiler, and torch. With --time, instead: how long a decode step and a
-whole sequence take beside the time of moving every tensor once, and what a call costs the host.
+packed, grouped heads, both layouts; and the GPU cases of every package of kernels/ that has steps, into outputs that
+held NaN. Needs the compiler, and torch. With --time, instead: how long a decode step and a whole sequence take beside
+the time of moving every tensor once, what a call costs the host, and the packages' timed shapes beside their peers.
+--kernel takes some packages alone, or `steps`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,9 +26,11 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
 
+import check as gpu  # noqa: E402
 import steps  # noqa: E402
 from scan_checks import SUBJECTS, Subject, listed  # noqa: E402
-from treadle import testing  # noqa: E402
+from treadle import testing, verification  # noqa: E402
+from treadle.scan_cases import ScanCase  # noqa: E402
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 SIZES = [{"K": 5, "V": 7}, {"K": 16, "V": 16}, {"K": 80, "V": 64}]
@@ -62,8 +67,9 @@ def worst(results: Any, expected: Any, dtype: str) -> tuple[float, bool]:
         finite = np.isfinite(wanted)
         good &= np.array_equal(values[~finite], wanted[~finite], equal_nan=True)
         relative = testing.relative_error(values[finite], wanted[finite])
-        tolerance = testing.TOLERANCES["f32" if got.dtype == torch.float32 else dtype]
-        good &= testing.accepts(relative, testing.absolute_error(values[finite], wanted[finite]), tolerance)
+        good &= testing.accepts(
+            relative, testing.absolute_error(values[finite], wanted[finite]), testing.TOLERANCES[dtype]
+        )
         largest = max(largest, relative)
     return largest, good
 
@@ -95,6 +101,73 @@ def check(subject: Subject, way: str, keywords: Arrays, draw: Arrays, T: int, dt
 
 def one_or_all(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Packages
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def check_package(package: testing.Kernel, at: verification.Place, seed: int) -> list[testing.Record]:
+    """Every GPU case compared with float64; prints a line for each output."""
+    records = []
+    for number, case in enumerate(package.cases.GPU):
+
+        def run(*what: Any, case: ScanCase = case) -> Mapping[str, Any]:
+            return at.call(case, what[-1])
+
+        with np.errstate(all="ignore"):
+            found = testing.check(package, case, run, seed + number)
+        print(*found, sep="\n", flush=True)
+        records += found
+    return records
+
+
+def time_package(
+    package: testing.Kernel, timed: testing.Timed, at: verification.Place, clock: Any, bandwidth: float, seed: int
+) -> Any:
+    """A timed shape: one sequence is drawn, and repeated. Two heads are compared with float64."""
+    case: Any = timed.case
+    one = replace(case, B=1)
+    drawn = verification.inputs_of(one, seed)
+    inputs = verification.repeated(one, at.put(drawn, one), case.B)
+
+    def worst(result: Mapping[str, Any]) -> float:
+        """The largest relative error of the first head of the first sequence, and the last of the last."""
+        found = []
+        for row, head in ((0, 0), (case.B - 1, case.H - 1)):
+            alone = {p.name: of_head(drawn[p.name], p.indices, head) for p in case.scan.inputs}
+            expected = package.expected(replace(case, B=1, H=1), alone)["o"]
+            o = result["o"][row : row + 1, :, head : head + 1].double().cpu().numpy()
+            found.append(testing.relative_error(o, expected))
+        return float(np.max(found))  # NaN, where one is
+
+    error = worst(case.call(inputs))
+    time = clock(lambda: case.call(inputs))
+    timing = gpu.Timing(case.name, time, timed.bytes / bandwidth, timed.bytes, timed.flops, error)
+    gpu.time_peer(timed, inputs, clock, timing, worst)
+    return timing
+
+
+def of_head(array: Any, indices: str, head: int) -> Any:
+    """One head of an input."""
+    return array.take([head], indices.index("H")) if "H" in indices else array
+
+
+def time_packages(packages: list[testing.Kernel], seed: int) -> int:
+    """Prints Markdown; the number of results that are wrong."""
+    at, clock, timings, wrong = verification.place("gpu"), gpu.Clock("cuda"), [], 0
+    bandwidth = gpu.copy_bandwidth(clock, "cuda")
+    for package in packages:
+        for timed in package.cases.TIMED:
+            timing = time_package(package, timed, at, clock, bandwidth, seed)
+            if not timing.relative <= timed.case.tolerance:
+                print(f"FAIL {timing.case}: relative error {timing.relative:.2e}")
+                wrong += 1
+            timings.append(timing)
+            torch.cuda.empty_cache()
+    print(*gpu.table(bandwidth, timings), sep="\n")
+    return wrong
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -174,18 +247,28 @@ def times() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--time", action="store_true", help="measure instead of comparing")
-    if parser.parse_args().time:
-        times()
-        return 0
+    parser.add_argument("--kernel", action="append", help="a package, or `steps`; repeat for several; default all")
+    parser.add_argument("--seed", type=int, default=0, help="of the packages' inputs")
+    options = parser.parse_args()
+    chosen = options.kernel or ["steps", *testing.scan_names()]
+    packages = [testing.load(name) for name in chosen if name != "steps"]
+    if options.time:
+        if "steps" in chosen:
+            times()
+        return time_packages(packages, options.seed) > 0
     failed = count = 0
-    for subject in SUBJECTS:
+    for subject in SUBJECTS if "steps" in chosen else ():
         for dtype in DTYPES:
             for size in SIZES:
                 for T in (1, 17, 130) if dtype == "bf16" else (33,):
                     for way, keywords, draw in ways(T):
                         count += 1
                         failed += not check(subject, way, keywords, draw, T, dtype, size)
-    print(f"{torch.cuda.get_device_name()}: {count} calls compared with float64, {failed} failed")
+    for package in packages:
+        records = check_package(package, verification.place("gpu"), options.seed)
+        count += len(records)
+        failed += sum(not record.ok for record in records)
+    print(f"{torch.cuda.get_device_name()}: {count} results compared with float64, {failed} failed")
     return failed > 0
 
 

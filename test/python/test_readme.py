@@ -19,7 +19,12 @@ SKIPPED = {
 }
 """Blocks that are not run, by how they begin, and why."""
 
-TOOLS = {"python": "", "treadlec": "-m treadle.cli.treadlec", "treadle-run": "-m treadle.cli.treadle_run"}
+TOOLS = {
+    "python": "",
+    "treadlec": "-m treadle.cli.treadlec",
+    "treadle-run": "-m treadle.cli.treadle_run",
+    "treadle-verify": "-m treadle.cli.treadle_verify",
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,9 @@ def without_registers(line: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the tools on its own `bin`."""
+    """A folder with the tools on its own `bin`, and the kernels."""
     (tmp_path / "bin").mkdir()
+    (tmp_path / "kernels").symlink_to(ROOT / "kernels")
     for tool, module in TOOLS.items():
         script = tmp_path / "bin" / tool
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import treadle as td
 from hypothesis import given
 from hypothesis import strategies as st
 from treadle import testing
+from treadle.frontend.params import ConstParam
 from treadle.testing import Case, Kernel
 
 KERNELS = [testing.load(name) for name in testing.kernel_names()]
@@ -27,10 +29,9 @@ def runner(kernel: Kernel, case: Case, spoil: Callable[[dict[str, Any]], None] =
     """Evaluates the definition, rounds it, and spoils the outputs."""
 
     def run(name: str, constants: Any, dtype: str, present: Any, arrays: Any) -> None:
-        given = {
-            n: testing.unpack(a, case.dtype_of(n)) for n, a in arrays.items() if n not in ("y", "c", "o", "s1", "eps")
-        }
-        for output, result in getattr(kernel.reference, name)(**given, **case.parameters).items():
+        others = {*case.outputs, *case.scalars}
+        given = {n: testing.unpack(a, case.dtype_of(n)) for n, a in arrays.items() if n not in others}
+        for output, result in case.define(getattr(kernel.reference, name), given).items():
             if output in arrays:
                 arrays[output][...] = testing.pack(result, case.dtype_of(output))
         spoil(arrays)
@@ -55,6 +56,15 @@ def test_nan_and_infinity_are_never_accepted(bad: float) -> None:
     result = np.array([1.0, bad])
     relative = testing.relative_error(result, np.ones(2))
     assert not testing.accepts(relative, testing.absolute_error(result, np.ones(2)), tolerance=1e9)
+
+
+def test_the_same_infinity_is_no_error() -> None:
+    """As a state has before the first token."""
+    x = np.array([1.0, -np.inf])
+    assert testing.relative_error(x, x) == testing.absolute_error(x, x) == 0.0
+    for other in (np.inf, np.nan, 1.0):
+        wrong = np.array([1.0, other])
+        assert not testing.accepts(testing.relative_error(wrong, x), testing.absolute_error(wrong, x), tolerance=1e9)
 
 
 def test_shapes_must_agree() -> None:
@@ -179,7 +189,29 @@ def test_timed_shapes_are_larger_than_the_l2_cache(kernel: Kernel) -> None:
         assert timed.bytes > 256e6, timed.case.name
 
 
-@every_kernel
+def test_every_package_is_of_one_kind() -> None:
+    assert sorted(testing.tile_names() + testing.scan_names()) == testing.kernel_names()
+    assert "softmax" in testing.tile_names() and "gla" in testing.scan_names()
+
+
+@pytest.mark.parametrize("name", testing.scan_names())
+def test_cases_fit_the_steps(name: str) -> None:
+    """Each step is checked with every constant chosen, in every type, and in every way to call it."""
+    kernel = testing.load(name)
+    for scan in td.load_scans(kernel.folder / "kernel.py").values():
+        axes = {name for p in (*scan.inputs, *scan.states) for axis in p.axes for name in axis.names}
+        declared = axes | {p.name for p in scan.parameters if isinstance(p, ConstParam)}
+        for cases in (kernel.cases.CPU, kernel.cases.GPU):
+            mine = [case for case in cases if case.kernel == scan.name]
+            assert {case.dtype for case in mine} == {"f32", "f16", "bf16"}
+            assert all(declared <= set(case.constants) for case in mine)
+            assert any(case.initial for case in mine)
+    for cases in (kernel.cases.CPU, kernel.cases.GPU):
+        ways = {(bool(c.cu_seqlens), c.reverse, c.causal, c.head_first, bool(c.G)) for c in cases}
+        assert all(any(way[k] != (k == 2) for way in ways) for k in range(5)), ways
+
+
+@pytest.mark.parametrize("kernel", [k for k in KERNELS if not k.has_steps], ids=lambda kernel: kernel.name)
 def test_cases_fit_the_kernel(kernel: Kernel) -> None:
     """Tensors, scalars, optional tensors and constants of every case are parameters of the function in kernel.py."""
     tree = ast.parse((kernel.folder / "kernel.py").read_text())

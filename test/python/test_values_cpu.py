@@ -32,7 +32,7 @@ try:
 except TreadleError as error:
     pytest.skip(str(error), allow_module_level=True)
 
-PACKAGES = {name: testing.load(name) for name in testing.kernel_names()}
+PACKAGES = {name: testing.load(name) for name in testing.tile_names()}
 KERNELS = {
     name: kernel
     for package in PACKAGES.values()

@@ -20,6 +20,7 @@
 #include "layout/Plans.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 #include "tile/IR/Tile.h"
@@ -111,6 +112,8 @@ private:
   Value stage(LoadOp op);
   Value inShared(Value value);
   Value convert(Value value, const Layout &layout);
+  bool isCostly(Value value);
+  Value fragments(Value value, const Layout &layout);
 
   // The ops that demand.
   void assign(Block &block);
@@ -566,6 +569,44 @@ Value Assigner::inShared(Value value) {
   return shared[value] = slot;
 }
 
+/// Is this computed, through element-wise ops, with more than a few instructions?
+bool Assigner::isCostly(Value value) {
+  SmallVector<Value> work{value};
+  DenseSet<Operation *> seen;
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    if (!op || isa<BroadcastOp, LoadOp>(op) || !isFlexible(op) || !seen.insert(op).second)
+      continue;
+    if (isa<math::MathDialect>(op->getDialect()) || isa<arith::DivFOp>(op))
+      return true;
+    work.append(op->operand_begin(), op->operand_end());
+  }
+  return false;
+}
+
+/// An operand of a product on tensor cores. Fragments repeat elements in several warps: what takes work to compute, and
+/// what other threads hold, is written to shared memory once and read from there, as copies are.
+Value Assigner::fragments(Value value, const Layout &layout) {
+  auto type = tensorOf(value);
+  Value source = value;
+  while (auto transpose = source.getDefiningOp<TransposeOp>())
+    source = transpose.getOperand();
+  bool isLoaded = source.getDefiningOp<LoadOp>() != nullptr;
+  bool through = !isLoaded && type.getElementTypeBitWidth() == 16 &&
+                 (rigid(value) ? planConversion(homeOf(value), layout).kind == ConversionKind::SharedMemory
+                               : isCostly(source));
+  if (!through)
+    return demand(value, layout, true);
+  Value slot = inShared(value);
+  OpBuilder builder(func.getContext());
+  builder.setInsertionPointAfterValue(slot);
+  if (Operation *store = slot.getDefiningOp<AllocOp>())
+    for (Operation *user : store->getUsers())
+      if (isa<LocalStoreOp>(user))
+        builder.setInsertionPointAfter(user);
+  return LocalLoadOp::create(builder, value.getLoc(), withLayout(type, layout), slot);
+}
+
 //===-- the ops that demand ------------------------------------------------===//
 
 void Assigner::assign(DotOp op) {
@@ -578,16 +619,12 @@ void Assigner::assign(DotOp op) {
     op.getBMutable().assign(sharedB);
   } else {
     int bits = a.getElementTypeBitWidth();
-    // The accumulator's own warp grid: the warp bits that move along M come first.
+    // The accumulator's own warp grid: the warp bits along M come first, those that only repeat it among them.
     int64_t warpsM = 1, warpsN = 1;
-    for (uint32_t basis : layout.bases(In::Warp)) {
-      if (basis & layout.dimMask(1) || (basis == 0 && warpsM * 16 >= layout.shape()[0]))
-        warpsN *= 2;
-      else
-        warpsM *= 2;
-    }
-    op.getAMutable().assign(demand(op.getA(), mmaOperandA(a.getShape().vec(), bits, warpsM, warpsN), true));
-    op.getBMutable().assign(demand(op.getB(), mmaOperandB(b.getShape().vec(), bits, warpsM, warpsN), true));
+    for (uint32_t basis : layout.bases(In::Warp))
+      (warpsN > 1 || basis & layout.dimMask(1) ? warpsN : warpsM) *= 2;
+    op.getAMutable().assign(fragments(op.getA(), mmaOperandA(a.getShape().vec(), bits, warpsM, warpsN)));
+    op.getBMutable().assign(fragments(op.getB(), mmaOperandB(b.getShape().vec(), bits, warpsM, warpsN)));
   }
   op.getCMutable().assign(c);
   op.getResult().setType(cast<RankedTensorType>(c.getType()));

@@ -207,6 +207,16 @@ LogicalResult pipeline(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, int stages
 
 /// Each user reads its own copy from shared memory, just before: reading twice is cheaper than registers held long.
 static void sinkReads(func::FuncOp func) {
+  // So does what only widens a read, for users in loops and branches around which it would be held.
+  SmallVector<arith::ExtFOp> widened;
+  func.walk([&](arith::ExtFOp op) {
+    if (op.getIn().getDefiningOp<LocalLoadOp>())
+      widened.push_back(op);
+  });
+  for (arith::ExtFOp op : widened)
+    for (OpOperand &use : llvm::make_early_inc_range(op->getUses()))
+      if (use.getOwner()->getBlock() != op->getBlock())
+        use.set(OpBuilder(use.getOwner()).clone(*op)->getResult(0));
   SmallVector<LocalLoadOp> reads;
   func.walk([&](LocalLoadOp read) { reads.push_back(read); });
   for (LocalLoadOp read : reads) {
@@ -214,8 +224,7 @@ static void sinkReads(func::FuncOp func) {
     for (OpOperand &use : read.getResult().getUses())
       uses.push_back(&use);
     for (OpOperand *use : uses) {
-      Operation *at = read->getBlock()->findAncestorOpInBlock(*use->getOwner());
-      auto own = cast<LocalLoadOp>(OpBuilder(at).clone(*read));
+      auto own = cast<LocalLoadOp>(OpBuilder(use->getOwner()).clone(*read));
       use->set(own.getResult());
     }
     read.erase();

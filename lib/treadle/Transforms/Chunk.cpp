@@ -94,6 +94,18 @@ Value ChunkKernel::at(Value position, Value tile) {
   return sum(mask(isPosition(arith::CmpIPredicate::eq, position), tile, 0), 0);
 }
 
+Value ChunkKernel::lastRow(Value tile) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  if (type.getRank() == 1)
+    return at(index(rows - 1), tile);
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<int32_t> offsets(shape.size(), 0);
+  offsets.front() = scan.getReverse() ? 0 : int32_t(rows) - 1;
+  shape.front() = 1;
+  Value last = tile::ExtractOp::create(builder, loc, type.clone(shape), tile, builder.getDenseI32ArrayAttr(offsets));
+  return tile::ReshapeOp::create(builder, loc, type.clone(ArrayRef(shape).drop_front()), last);
+}
+
 /// The first result of a scan along time, in the direction of the walk.
 Value ChunkKernel::scanned(ArrayRef<Value> tiles,
                            function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
@@ -193,6 +205,12 @@ FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
 FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
   const StateForm &how = form.states[state];
   Value before = part.before[state];
+  for (const Gate &gate : part.gates)
+    if (gate.base && gate.decay.telescope == state) {
+      Value z = op<arith::AddFOp>(row(gate.base, rows), math::LogOp::create(builder, loc, gate.toEnd));
+      part.lifted.map(newOf(state), z);
+      return z;
+    }
   auto lifted = [&](Value piece, double neutral) -> FailureOr<Value> {
     FailureOr<Value> tile = lift(part, piece);
     if (succeeded(tile))
@@ -264,19 +282,8 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
     llvm_unreachable("a linear state is read by sums only");
   }
   part.lifted.map(newOf(state), result);
-  // Rows without tokens change nothing, so the last row of the walk has the state after the part.
-  auto type = cast<RankedTensorType>(result.getType());
-  SmallVector<int64_t> shape(type.getShape());
-  SmallVector<int32_t> offsets(shape.size(), 0);
-  offsets.front() = scan.getReverse() ? 0 : int32_t(rows) - 1;
-  shape.front() = 1;
-  if (shape.size() == 1) {
-    // A scalar is found by a sum.
-    part.after[state] = at(index(rows - 1), result);
-    return result;
-  }
-  Value last = tile::ExtractOp::create(builder, loc, type.clone(shape), result, builder.getDenseI32ArrayAttr(offsets));
-  part.after[state] = tile::ReshapeOp::create(builder, loc, before.getType(), last);
+  // Rows without tokens change nothing.
+  part.after[state] = lastRow(result);
   return result;
 }
 
@@ -370,7 +377,9 @@ bool ChunkKernel::isEarly(unsigned state) {
   for (const StateForm &other : form.states) {
     if (kindOf(other.decay) < Gate::Token)
       continue;
-    if (other.decay.telescope)
+    if (isSoftmax(other.decay))
+      work.push_back(form.states[*other.decay.telescope].x);
+    else if (other.decay.telescope)
       work.push_back(newOf(*other.decay.telescope));
     for (Value g : {other.decay.scalar, other.decay.channel})
       if (g)
@@ -398,7 +407,7 @@ LogicalResult ChunkKernel::workInParts(Part &chunk, Phase phase, Value time) {
   for (const StateForm &how : form.states) {
     if (how.kind != StateForm::Linear || kindOf(how.decay) < Gate::Token)
       continue;
-    if (how.decay.telescope && !llvm::is_contained(telescopes, *how.decay.telescope))
+    if (how.decay.telescope && !isSoftmax(how.decay) && !llvm::is_contained(telescopes, *how.decay.telescope))
       telescopes.push_back(*how.decay.telescope);
     if (!how.decay.telescope && failed(logDecay(chunk, how.decay)))
       return failure();

@@ -12,8 +12,13 @@ namespace treadle {
 struct Gate {
   enum Kind { None, Constant, Token, Channel } kind = None;
   Decay decay;
-  // Log-decays, while the part's end is sought: their sums from its first token on, that token's own, and the sum of all.
-  mlir::Value sums, first, total;
+  // While the part's end is sought:
+  mlir::Value sums;  ///< of log-decays, from the part's first token on
+  mlir::Value first; ///< that token's own log-decay
+  mlir::Value out;   ///< is a token out of bounds? [rows], or [rows, channels]
+  // Of a running log-sum-exp z that decays telescope to (z - z', see `isSoftmax`), the sums themselves instead:
+  mlir::Value base;  ///< what they are relative to, in logarithms
+  mlir::Value terms; ///< e^(x - base)
   // None has none of these. Otherwise, with b the sum up to a token, e^…:
   mlir::Value start;  ///< b: what is left at a token of the state before the part. Channel: b - r
   mlir::Value toEnd;  ///< total - b: what is left at the end of a token's share. Channel: r - b
@@ -45,6 +50,9 @@ struct Part {
 /// vector are factored: q_i e^{b_i - r} and k_j e^{r - b_j}, with r such that neither leaves the range of f32 as long as
 /// b does not fall by more than a bound in a part; where it would, the chunk is worked on in several parts. So every
 /// weight is right, however strong decays are, and a log-decay of -inf begins a part.
+///
+/// Where S decays by a running log-sum-exp z of x, e^{b_i} is 1 / s_i, with s the sum of e^{x - base} so far: no logarithm
+/// is taken and, of a key that is e^{x - z} itself, no second exponential.
 class ChunkKernel : Frame {
 public:
   ChunkKernel(const Mixer &mixer, const NormalForm &form, int64_t rows);
@@ -84,6 +92,7 @@ private:
   Value mask(Value rows, Value tile, double other); ///< `tile` where rows (of i1) say so
   Value isPosition(mlir::arith::CmpIPredicate predicate, Value position);
   Value at(Value position, Value tile); ///< the row at a position
+  Value lastRow(Value tile);            ///< the last of the walk
   Value sum(Value tile, unsigned axis);
   Value scanned(llvm::ArrayRef<Value> tiles,
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
@@ -97,6 +106,9 @@ private:
   llvm::LogicalResult closeGates(Part &part);
   Gate *gateOf(Part &part, const StateForm &form);
   Gate::Kind kindOf(const Decay &decay);
+  bool isSoftmax(const Decay &decay);
+  void outOfBounds(Gate &gate, Part &part);
+  Value least(Value tile, unsigned axis);
   llvm::FailureOr<Value> logDecay(Part &part, const Decay &decay);
   Value lastOf(Part &part, Value tile);
   mlir::Type productType(const StateForm &form);
@@ -104,6 +116,7 @@ private:
   Result weighted(Part &part, Value vector, Value weights, mlir::Type element, bool masked);
   Result query(Part &part, const StateForm &form, const Gate *gate, Value vector);
   Result key(Part &part, const StateForm &form, const Gate *gate);
+  Result softmaxKey(Part &part, const StateForm &form, const Gate *gate);
   Result scores(Part &part, const StateForm &form, const Gate *gate, Value query);
   Result entering(Part &part, unsigned state, const Gate *gate);
   Result readout(Part &part, unsigned state, const Readout &readout);

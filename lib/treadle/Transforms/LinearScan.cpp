@@ -36,6 +36,12 @@ Gate *ChunkKernel::gateOf(Part &part, const StateForm &how) {
   return llvm::find_if(part.gates, [&](const Gate &gate) { return gate.decay == how.decay; });
 }
 
+/// A decay by the running log-sum-exp of a vector, which is worked with as the sum itself.
+bool ChunkKernel::isSoftmax(const Decay &decay) {
+  return decay.telescope && !decay.rises && form.states[*decay.telescope].kind == StateForm::LogAddExp &&
+         kindOf(decay) == Gate::Channel;
+}
+
 /// The log-decay of every token, [rows] or [rows, channels].
 FailureOr<Value> ChunkKernel::logDecay(Part &part, const Decay &decay) {
   FailureOr<Value> scalar = Value(), channel = Value();
@@ -70,7 +76,18 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
     gate.kind = kindOf(how.decay);
     if (gate.kind >= Gate::Token) {
       Value isFirst = isPosition(arith::CmpIPredicate::eq, part.from);
-      if (how.decay.telescope) {
+      if (isSoftmax(how.decay)) {
+        // Relative to the larger of what there is before the part and its first token, the sum is at least 1.
+        unsigned state = *how.decay.telescope;
+        FailureOr<Value> x = lift(part, form.states[state].x);
+        if (failed(x))
+          return failure();
+        gate.base = op<arith::MaximumFOp>(part.before[state], at(part.from, *x));
+        gate.first = op<arith::SubFOp>(part.before[state], gate.base);
+        gate.terms = op<arith::SubFOp>(*x, row(gate.base, rows));
+        gate.out = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UGT, gate.terms,
+                                         constant(x->getType(), mostFall));
+      } else if (how.decay.telescope) {
         unsigned state = *how.decay.telescope;
         if (!llvm::is_contained(known, state))
           known.push_back(state);
@@ -97,48 +114,56 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
           return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
         });
       }
+      if (!gate.out)
+        outOfBounds(gate, part);
     }
     part.gates.push_back(gate);
   }
   return success();
 }
 
-/// Where a part that begins at `part.from` must end: before the first token at which a sum is out of bounds.
-Value ChunkKernel::cut(Part &part, Value end) {
+/// Which tokens' sums of log-decays are out of bounds. A NaN is, too.
+void ChunkKernel::outOfBounds(Gate &gate, Part &part) {
+  Type type = gate.sums.getType();
+  bool isExact = gate.kind == Gate::Channel || llvm::any_of(scan.getOutputs().getTypes(), [](Type output) {
+                   return cast<FieldType>(output).getElementType().isF32();
+                 });
+  auto compare = [&](arith::CmpFPredicate predicate, double bound) -> Value {
+    return arith::CmpFOp::create(builder, loc, predicate, gate.sums, constant(type, bound));
+  };
+  gate.out = op<arith::OrIOp>(compare(arith::CmpFPredicate::ULT, isExact ? -mostFall : -mostScalarFall),
+                              compare(arith::CmpFPredicate::UGT, mostRise));
+}
+
+Value ChunkKernel::least(Value tile, unsigned axis) {
+  auto type = cast<RankedTensorType>(tile.getType());
   Type i32 = builder.getI32Type();
-  Value last = arith::IndexCastOp::create(builder, loc, i32, end);
-  Value ends = splat(last, positions.getType());
+  Type result = type.getRank() == 1 ? i32 : Type(RankedTensorType::get({type.getDimSize(1 - axis)}, i32));
+  auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{result}, ValueRange{tile}, axis);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(&reduce.getCombine(), {}, {i32, i32}, {loc, loc});
+  tile::YieldOp::create(builder, loc, op<arith::MinSIOp>(block->getArgument(0), block->getArgument(1)));
+  return reduce.getResult(0);
+}
+
+/// Where a part that begins at `part.from` must end: before the first token after it that is out of bounds.
+Value ChunkKernel::cut(Part &part, Value end) {
+  Value last = arith::IndexCastOp::create(builder, loc, builder.getI32Type(), end);
+  Value isAfter = isPosition(arith::CmpIPredicate::sgt, part.from);
+  Value places = select(isAfter, op<arith::MinSIOp>(positions, splat(last, positions.getType())),
+                        splat(last, positions.getType()));
+  Value result = last;
   for (const Gate &gate : part.gates) {
     if (gate.kind < Gate::Token)
       continue;
-    Type type = gate.sums.getType();
-    bool isExact = gate.kind == Gate::Channel || llvm::any_of(scan.getOutputs().getTypes(), [](Type output) {
-                     return cast<FieldType>(output).getElementType().isF32();
-                   });
-    Value under = op<arith::SubFOp>(constant(type, isExact ? -mostFall : -mostScalarFall), gate.sums);
-    Value over = op<arith::SubFOp>(gate.sums, constant(type, mostRise));
-    Value worst = op<arith::MaximumFOp>(under, over);
-    if (gate.kind == Gate::Channel) {
-      auto vector = RankedTensorType::get({rows}, builder.getF32Type());
-      auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{vector}, ValueRange{worst}, 1u);
-      OpBuilder::InsertionGuard guard(builder);
-      Type f32 = builder.getF32Type();
-      Block *block = builder.createBlock(&reduce.getCombine(), {}, {f32, f32}, {loc, loc});
-      tile::YieldOp::create(builder, loc, op<arith::MaximumFOp>(block->getArgument(0), block->getArgument(1)));
-      worst = reduce.getResult(0);
-    }
-    // A NaN is out of bounds as well.
-    Value out = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UGT, worst, constant(worst.getType(), 0));
-    out = op<arith::AndIOp>(out, isPosition(arith::CmpIPredicate::sgt, part.from));
-    ends = select(out, op<arith::MinSIOp>(positions, ends), ends);
+    auto shape = cast<RankedTensorType>(gate.out.getType()).getShape();
+    Value where = spread(builder, loc, places, shape);
+    Value ends = select(gate.out, where, splat(last, where.getType()));
+    while (isa<RankedTensorType>(ends.getType()))
+      ends = least(ends, 0); // along time first, which lies in a thread's registers
+    result = op<arith::MinSIOp>(result, ends);
   }
-  auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{i32}, ValueRange{ends}, 0u);
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    Block *block = builder.createBlock(&reduce.getCombine(), {}, {i32, i32}, {loc, loc});
-    tile::YieldOp::create(builder, loc, op<arith::MinSIOp>(block->getArgument(0), block->getArgument(1)));
-  }
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), reduce.getResult(0));
+  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), result);
 }
 
 /// e^(g count), 1 where count is 0 whatever g is.
@@ -179,11 +204,27 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       gate.within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
       continue;
     }
-    gate.total = lastOf(part, gate.sums);
+    if (gate.base) {
+      Value terms = exp(mask(part.valid, gate.terms, -std::numeric_limits<double>::infinity()));
+      Value before = exp(gate.first);
+      Value sums = scanned({terms}, [&](ValueRange a, ValueRange b) {
+        return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
+      });
+      sums = op<arith::AddFOp>(sums, row(before, rows));
+      Value all = lastRow(sums);
+      gate.terms = terms;
+      gate.toEnd = sums;
+      gate.start = op<arith::DivFOp>(constant(sums.getType(), 1), sums);
+      gate.whole = op<arith::DivFOp>(constant(all.getType(), 1), all);
+      gate.enter = before;
+      part.after[*gate.decay.telescope] = op<arith::AddFOp>(gate.base, math::LogOp::create(builder, loc, all));
+      continue;
+    }
+    Value total = lastOf(part, gate.sums);
     if (gate.kind == Gate::Token) {
       gate.start = exp(op<arith::AddFOp>(gate.sums, splat(gate.first, vector)));
-      gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(gate.total, vector), gate.sums)), 0);
-      gate.whole = exp(op<arith::AddFOp>(gate.total, gate.first));
+      gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.sums)), 0);
+      gate.whole = exp(op<arith::AddFOp>(total, gate.first));
       Value gap = op<arith::SubFOp>(column(gate.sums, rows), row(gate.sums, rows));
       gate.within = exp(select(isLater(), gap, constant(pairs, 0)));
       continue;
@@ -191,8 +232,8 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
     Type tile = gate.sums.getType();
     gate.start = exp(op<arith::SubFOp>(gate.sums, constant(tile, middle)));
     gate.toEnd = exp(op<arith::SubFOp>(constant(tile, middle), gate.sums));
-    Type channels = gate.total.getType();
-    gate.whole = exp(op<arith::SubFOp>(gate.total, constant(channels, middle)));
+    Type channels = total.getType();
+    gate.whole = exp(op<arith::SubFOp>(total, constant(channels, middle)));
     gate.enter = exp(op<arith::AddFOp>(gate.first, constant(channels, middle)));
   }
   return success();
@@ -254,7 +295,49 @@ FailureOr<Value> ChunkKernel::query(Part &part, const StateForm &how, const Gate
   return operand(part, vector, productType(how), false);
 }
 
+/// A key that is e^(x - z) times other factors, if it is, with z of a decay by z: times the sum it is e^(x - base).
+FailureOr<Value> ChunkKernel::softmaxKey(Part &part, const StateForm &how, const Gate *gate) {
+  SmallVector<Value> work{how.key}, others;
+  Value x;
+  while (!work.empty()) {
+    Value factor = work.pop_back_val();
+    auto power = factor.getDefiningOp<math::ExpOp>();
+    auto gap = power ? power.getOperand().getDefiningOp<arith::SubFOp>() : arith::SubFOp();
+    if (auto product = factor.getDefiningOp<arith::MulFOp>())
+      work.append(product->operand_begin(), product->operand_end());
+    else if (!x && gap && gap.getRhs() == newOf(*gate->decay.telescope))
+      x = gap.getLhs();
+    else
+      others.push_back(factor);
+  }
+  if (!x)
+    return Value();
+  Value tile = gate->terms;
+  if (x != form.states[*gate->decay.telescope].x) {
+    FailureOr<Value> lifted = lift(part, x);
+    if (failed(lifted))
+      return failure();
+    tile = exp(op<arith::SubFOp>(*lifted, row(gate->base, rows)));
+  }
+  for (Value other : others) {
+    FailureOr<Value> lifted = lift(part, other);
+    if (failed(lifted))
+      return failure();
+    tile = op<arith::MulFOp>(tile, *lifted);
+  }
+  if (moving().isPadded(how.key, 0))
+    tile = moving().fill(builder, loc, how.key, 0, tile, builder.getF32FloatAttr(0));
+  return mask(part.valid, tile, 0);
+}
+
 FailureOr<Value> ChunkKernel::key(Part &part, const StateForm &how, const Gate *gate) {
+  if (gate->base) {
+    FailureOr<Value> tile = softmaxKey(part, how, gate);
+    if (failed(tile))
+      return failure();
+    if (*tile)
+      return rounded(*tile, productType(how));
+  }
   if (gate->kind == Gate::Channel)
     return weighted(part, how.key, gate->toEnd, productType(how), true);
   return operand(part, how.key, productType(how), true);
@@ -333,8 +416,10 @@ FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
     *before = op<arith::MulFOp>(*before, splat(gate->whole, type));
   Value after;
   if (!how.value) {
-    FailureOr<Value> k = gate->kind == Gate::None ? operand(part, how.key, f32, true)
-                                                  : weighted(part, how.key, gate->toEnd, f32, true);
+    FailureOr<Value> k = gate->base ? softmaxKey(part, how, gate) : FailureOr<Value>(Value());
+    if (succeeded(k) && !*k)
+      k = gate->kind == Gate::None ? operand(part, how.key, f32, true)
+                                   : weighted(part, how.key, gate->toEnd, f32, true);
     if (failed(k))
       return failure();
     after = op<arith::AddFOp>(*before, sum(*k, 0));

@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace treadle;
 
 /// Bytes of states that one block keeps in registers without spilling.
-static constexpr int64_t maxStateBytes = 32 << 10;
+static constexpr int64_t maxStateBytes = 36 << 10;
 
 static ArrayRef<int64_t> shapeOf(Value value) {
   auto tensor = dyn_cast<RankedTensorType>(value.getType());

@@ -13,7 +13,7 @@ from treadle.errors import TreadleError
 from treadle.runtime.call import BFloat16
 from treadle.testing import Array, Constants
 
-CASES = [(name, case) for name in testing.kernel_names() for case in testing.load(name).cases.CPU]
+CASES = [(name, case) for name in testing.tile_names() for case in testing.load(name).cases.CPU]
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[case.name for _, case in CASES])

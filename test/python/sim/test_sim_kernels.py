@@ -25,7 +25,7 @@ SMALL = 2_000_000
 ARCHS = ("sm_90a", "sm_80")
 THREADS = 128  # of a block: four warps, in every kernel
 
-PACKAGES = {name: testing.load(name) for name in testing.kernel_names()}
+PACKAGES = {name: testing.load(name) for name in testing.tile_names()}
 KERNELS = {
     name: kernel
     for package in PACKAGES.values()
