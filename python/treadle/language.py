@@ -401,7 +401,7 @@ def scan(fn: Callable[..., Any], /) -> Scan: ...
 def scan(*, dtype: str = ..., num_warps: int = ..., chunk: int = ...) -> Callable[[Callable[..., Any]], Scan]: ...
 @overload
 def scan(fn: Callable[..., Any], xs: Any, axis: int, reverse: bool = ...) -> Any: ...
-def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, chunk: int = 64, **more: Any) -> Any:
+def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 0, chunk: int = 0, **more: Any) -> Any:
     """Make one time step a scan over a sequence: `@td.scan` or `@td.scan(dtype="f32", num_warps=8)`.
 
         @td.scan
@@ -417,7 +417,7 @@ def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 4, c
     is an error.
 
     dtype: of outputs, and of inputs without one; chunk: tokens that kernels for whole sequences work on at once, 16 to
-    256, or 1; num_warps: warps of a block. All can be overridden.
+    256, or 1; num_warps: warps of a block. 0 leaves the choice to the compiler. All can be overridden.
 
     In a kernel, `td.scan(fn, xs, axis, reverse=False)` is something else: the inclusive scan along an axis of a tile,
     or of a tuple of tiles, with an associative `fn` as in td.reduce: earlier prefix, later element.

@@ -112,9 +112,9 @@ LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttri
     return op->emitError() << "'" << name << "' belongs on a function";
   if (name == "treadle.chunk") {
     auto rows = dyn_cast<IntegerAttr>(attr.getValue());
-    if (!rows || !rows.getType().isSignlessInteger(32) || rows.getInt() < 16 || rows.getInt() > 256 ||
-        !llvm::isPowerOf2_64(rows.getInt()))
-      return op->emitError() << "treadle.chunk is 16, 32, 64, 128 or 256 as i32, found " << attr.getValue();
+    if (!rows || !rows.getType().isSignlessInteger(32) ||
+        !llvm::is_contained({0, 16, 32, 64, 128, 256}, rows.getInt()))
+      return op->emitError() << "treadle.chunk is 16, 32, 64, 128 or 256 as i32, or 0, found " << attr.getValue();
   } else if (!isa<UnitAttr>(attr.getValue())) {
     return op->emitError() << name << " has no value, found " << attr.getValue();
   }

@@ -30,9 +30,15 @@ using namespace treadle;
 static constexpr int64_t leastSize = 16;
 /// Elements of the largest tile of a chunk, for each warp, that registers hold beside others.
 static constexpr int64_t elementsPerWarp = 4096;
+/// Bytes of shared memory that a block may have, less what layouts and reductions take.
+static constexpr int64_t sharedBytes = 208 << 10;
 
-ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, int64_t rows)
-    : Frame(mixer, rows, leastSize), form(form) {}
+ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule)
+    : Frame(mixer, schedule.rows, leastSize), form(form), warps(schedule.warps) {
+  isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
+                    return cast<FieldType>(output).getElementType().isF32();
+                  });
+}
 
 //===-- little builders ----------------------------------------------------===//
 
@@ -126,7 +132,19 @@ Value ChunkKernel::transposed(Value tile) {
                                    builder.getDenseI32ArrayAttr({1, 0}));
 }
 
-Value ChunkKernel::exp(Value value) { return math::ExpOp::create(builder, loc, value); }
+Value ChunkKernel::exp(Value value) {
+  auto power = math::ExpOp::create(builder, loc, value);
+  if (isApproximate)
+    approximate(power);
+  return power;
+}
+
+Value ChunkKernel::log(Value value) {
+  auto result = math::LogOp::create(builder, loc, value);
+  if (isApproximate)
+    approximate(result);
+  return result;
+}
 
 //===-- values of the step at all rows -------------------------------------===//
 
@@ -207,7 +225,7 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
   Value before = part.before[state];
   for (const Gate &gate : part.gates)
     if (gate.base && gate.decay.telescope == state) {
-      Value z = op<arith::AddFOp>(row(gate.base, rows), math::LogOp::create(builder, loc, gate.toEnd));
+      Value z = op<arith::AddFOp>(row(gate.base, rows), log(gate.toEnd));
       part.lifted.map(newOf(state), z);
       return z;
     }
@@ -262,7 +280,7 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
     Value one = constant(x.getType(), 1);
     auto scanOp = scanned({x, one}, combine).getDefiningOp<tile::ScanOp>();
     SmallVector<Value> all = combine({spreadBefore(x), one}, scanOp.getResults());
-    result = op<arith::AddFOp>(all[0], math::LogOp::create(builder, loc, all[1]));
+    result = op<arith::AddFOp>(all[0], log(all[1]));
     break;
   }
   case StateForm::Affine: {
@@ -500,6 +518,7 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
 
 LogicalResult ChunkKernel::write() {
   begin();
+  kernel->setAttr("tile.num_warps", builder.getI32IntegerAttr(int32_t(warps)));
   if (failed(place()) || failed(loadConstants()) || failed(sliceByLength()))
     return failure();
   auto numbers = RankedTensorType::get({rows}, builder.getI32Type());
@@ -533,9 +552,42 @@ LogicalResult ChunkKernel::write() {
   return success();
 }
 
+/// Bytes of shared memory: states on their way in and out and as operands, inputs in two stages, operands of products.
+static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const Sharing &sharing, int64_t rows) {
+  ScanOp scan = mixer.scan;
+  StepWriter sizes(sharing, {}, 0, leastSize);
+  auto elements = [&](Value value) -> int64_t {
+    FailureOr<Type> type = sizes.typeOf(value, scan);
+    auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
+    return tensor ? tensor.getNumElements() : 1;
+  };
+  int64_t result = 0, productBytes = 4;
+  if (scan.getNumOutputs())
+    productBytes = cast<FieldType>(scan.getOutputs().front().getType()).getElementType().getIntOrFloatBitWidth() / 8;
+  for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
+    auto field = cast<FieldType>(input.getType());
+    if (field.getIndices().contains('T') && !argument.use_empty())
+      result += 2 * rows * elements(argument) * (field.getElementType().getIntOrFloatBitWidth() / 8);
+  }
+  for (const StateForm &how : form.states) {
+    if (how.kind != StateForm::Linear || !how.value)
+      continue;
+    int64_t key = elements(how.key), value = elements(how.value);
+    result += key * value * (4 + productBytes) + rows * rows * productBytes;
+    // Factors of vectors take f16 to f32.
+    bool isVector = how.decay.channel || how.decay.telescope;
+    int64_t keyBytes = isVector && productBytes == 2 && !isa<BlockArgument>(how.key) ? 4 : productBytes;
+    if (isVector || !isa<BlockArgument>(how.key))
+      result += 2 * rows * key * keyBytes;
+    if (!isa<BlockArgument>(how.value) || !how.decay.isNone())
+      result += rows * value * productBytes;
+  }
+  return result;
+}
+
 /// Goes through all that will be lifted, and finds the largest.
-FailureOr<int64_t> ChunkKernel::rowsFor(const Mixer &mixer, const NormalForm &form, int64_t rows,
-                                        NormalForm::Obstacle &why) {
+FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const NormalForm &form, Schedule given,
+                                                     NormalForm::Obstacle &why) {
   ScanOp scan = mixer.scan;
   Sharing sharing(scan, mixer.indexed);
   StepWriter sizes(sharing, {}, 0, leastSize);
@@ -546,8 +598,7 @@ FailureOr<int64_t> ChunkKernel::rowsFor(const Mixer &mixer, const NormalForm &fo
     for (Value piece : {how.key, how.value, how.decay.scalar, how.decay.channel, how.x, how.factor})
       if (piece)
         work.push_back(piece);
-  auto warps = mixer.function->getAttrOfType<IntegerAttr>("tile.num_warps");
-  int64_t most = elementsPerWarp * (warps ? warps.getInt() : 4), largest = 1;
+  int64_t largest = 1, computed = 1; // of all, and of what is computed for every token
   Operation *at = scan;
   while (!work.empty()) {
     Value value = work.pop_back_val();
@@ -569,13 +620,15 @@ FailureOr<int64_t> ChunkKernel::rowsFor(const Mixer &mixer, const NormalForm &fo
     Operation *op = value.getDefiningOp();
     if (!op)
       continue;
+    if (auto tensor = dyn_cast<RankedTensorType>(*type))
+      computed = std::max(computed, tensor.getNumElements());
     if (auto reshape = dyn_cast<tile::ReshapeOp>(op)) {
       auto isSmall = [](int64_t size) { return !llvm::isPowerOf2_64(size) || (size > 1 && size < leastSize); };
       auto from = cast<RankedTensorType>(reshape.getOperand().getType()).getShape(),
            to = cast<RankedTensorType>(reshape.getResult().getType()).getShape();
       if (!differInOnes(from, to) && (llvm::any_of(from, isSmall) || llvm::any_of(to, isSmall))) {
         why = {op, "a reshape splits or joins axes that are padded"};
-        return int64_t(0);
+        return Schedule();
       }
     }
     if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
@@ -586,17 +639,28 @@ FailureOr<int64_t> ChunkKernel::rowsFor(const Mixer &mixer, const NormalForm &fo
       });
       if (captures) {
         why = {op, "a reduction combines with a value from outside"};
-        return int64_t(0);
+        return Schedule();
       }
     }
     work.append(op->operand_begin(), op->operand_end());
   }
-  while (rows > leastSize && rows * largest > most)
-    rows /= 2;
-  if (rows * largest <= most)
-    return rows;
-  why = {at, "the values of a chunk are too large for a block's registers"};
-  return int64_t(0);
+  for (const StateForm &how : form.states)
+    if (how.kind == StateForm::Linear && (how.decay.channel || how.decay.telescope))
+      if (FailureOr<Type> type = sizes.typeOf(how.key, scan); succeeded(type))
+        computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
+  // Work on vectors is shared by more threads, products keep more rows in fewer.
+  bool isHeavy = computed >= 128;
+  Schedule chosen{given.rows ? given.rows : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
+  auto fits = [&] {
+    return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
+           sharedBytesFor(mixer, form, sharing, chosen.rows) <= sharedBytes;
+  };
+  while (chosen.rows > leastSize && !fits())
+    chosen.rows /= 2;
+  if (fits())
+    return chosen;
+  why = {at, "the values of a chunk are too large for a block's registers and shared memory"};
+  return Schedule();
 }
 
 namespace {
@@ -604,6 +668,7 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
   void runOnOperation() override {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       auto rows = function->getAttrOfType<IntegerAttr>("treadle.chunk");
+      auto warps = function->getAttrOfType<IntegerAttr>("tile.num_warps");
       if (!function->hasAttr("treadle.mixer") || !rows)
         continue;
       FailureOr<Mixer> mixer = Mixer::read(function);
@@ -611,16 +676,16 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
         return signalPassFailure();
       NormalForm::Obstacle why;
       std::optional<NormalForm> form = NormalForm::of(mixer->scan, why);
-      FailureOr<int64_t> fitting = int64_t(0);
+      FailureOr<ChunkKernel::Schedule> schedule = ChunkKernel::Schedule();
       if (form)
-        fitting = ChunkKernel::rowsFor(*mixer, *form, rows.getInt(), why);
-      if (failed(fitting))
+        schedule = ChunkKernel::choose(*mixer, *form, {rows.getInt(), warps ? warps.getInt() : 0}, why);
+      if (failed(schedule))
         return signalPassFailure();
-      if (!*fitting) {
+      if (!schedule->rows) {
         why.op->emitRemark() << "computed token by token, not in chunks: " << why.reason;
         continue;
       }
-      if (failed(ChunkKernel(*mixer, *form, *fitting).write()))
+      if (failed(ChunkKernel(*mixer, *form, *schedule).write()))
         return signalPassFailure();
       function.erase();
     }

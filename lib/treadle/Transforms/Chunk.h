@@ -55,10 +55,16 @@ struct Part {
 /// is taken and, of a key that is e^{x - z} itself, no second exponential.
 class ChunkKernel : Frame {
 public:
-  ChunkKernel(const Mixer &mixer, const NormalForm &form, int64_t rows);
+  struct Schedule {
+    int64_t rows = 0; ///< of a chunk; 0: no number fits
+    int64_t warps = 4;
+  };
 
-  /// The largest number of rows, at most `rows`, whose tiles fit into a block's registers; or why there is none.
-  static llvm::FailureOr<int64_t> rowsFor(const Mixer &mixer, const NormalForm &form, int64_t rows,
+  ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule);
+
+  /// Rows and warps, where they are not given (0), whose tiles fit into a block's registers and shared memory; or why
+  /// there are none.
+  static llvm::FailureOr<Schedule> choose(const Mixer &mixer, const NormalForm &form, Schedule given,
                                           NormalForm::Obstacle &why);
   llvm::LogicalResult write();
 
@@ -98,7 +104,13 @@ private:
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
   Value transposed(Value tile);
   Value exp(Value value);
-  template <typename Op> Value op(Value a, Value b) { return Op::create(builder, loc, a, b); }
+  Value log(Value value);
+  template <typename Op> Value op(Value a, Value b) {
+    auto made = Op::create(builder, loc, a, b);
+    if (isApproximate)
+      approximate(made);
+    return made;
+  }
 
   //===-- LinearScan.cpp: sums of products in chunks -------------------------===//
   llvm::LogicalResult openGates(Part &part, Phase phase, mlir::ValueRange telescopes);
@@ -117,6 +129,7 @@ private:
   Result query(Part &part, const StateForm &form, const Gate *gate, Value vector);
   Result key(Part &part, const StateForm &form, const Gate *gate);
   Result softmaxKey(Part &part, const StateForm &form, const Gate *gate);
+  Result values(Part &part, const StateForm &form, mlir::Type element);
   Result scores(Part &part, const StateForm &form, const Gate *gate, Value query);
   Result entering(Part &part, unsigned state, const Gate *gate);
   Result readout(Part &part, unsigned state, const Readout &readout);
@@ -127,6 +140,7 @@ private:
   Value power(Value g, Value count);
 
   const NormalForm &form;
+  int64_t warps;
   Value positions; ///< of the rows: 0, 1, …, or the other way round
   mlir::Operation *loop = nullptr; ///< the one over chunks, before which still values are computed
   llvm::DenseMap<Value, bool> moves;

@@ -37,8 +37,8 @@ protected:
   Value widened(Value stored);
 
   /// Of values at one time, and of values at `rows` times.
-  StepWriter still() const { return StepWriter(sharing, offset, 0, least); }
-  StepWriter moving() const { return StepWriter(sharing, offset, rows, least); }
+  StepWriter still() const { return StepWriter(sharing, offset, 0, least, isApproximate); }
+  StepWriter moving() const { return StepWriter(sharing, offset, rows, least, isApproximate); }
 
   const Mixer &mixer;
   ScanOp scan;
@@ -47,6 +47,7 @@ protected:
   Location loc;
   mlir::func::FuncOp kernel;
   int64_t rows, least;
+  bool isApproximate = false; ///< elementary functions may be the hardware's: results are rounded to 16 bits
   llvm::SmallVector<Value> views;                          ///< of the arrays
   Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
   Value first, length;                                     ///< of the sequence, in time; no `first`: 0

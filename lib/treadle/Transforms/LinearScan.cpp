@@ -108,8 +108,8 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         if (failed(g))
           return failure();
         gate.first = at(part.from, *g);
-        Value later = mask(isPosition(arith::CmpIPredicate::sgt, part.from), *g, 0);
-        later = mask(part.valid, later, 0);
+        Value isLater = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sgt, part.from), part.valid);
+        Value later = mask(isLater, *g, 0);
         gate.sums = scanned({later}, [&](ValueRange a, ValueRange b) {
           return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
         });
@@ -201,7 +201,8 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPoint(loop); // the same for all chunks
       place = arith::SIToFPOp::create(builder, loc, vector, positions);
-      gate.within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
+      Value within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
+      gate.within = select(isLater(), within, constant(pairs, 0));
       continue;
     }
     if (gate.base) {
@@ -217,7 +218,7 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       gate.start = op<arith::DivFOp>(constant(sums.getType(), 1), sums);
       gate.whole = op<arith::DivFOp>(constant(all.getType(), 1), all);
       gate.enter = before;
-      part.after[*gate.decay.telescope] = op<arith::AddFOp>(gate.base, math::LogOp::create(builder, loc, all));
+      part.after[*gate.decay.telescope] = op<arith::AddFOp>(gate.base, log(all));
       continue;
     }
     Value total = lastOf(part, gate.sums);
@@ -343,6 +344,11 @@ FailureOr<Value> ChunkKernel::key(Part &part, const StateForm &how, const Gate *
   return operand(part, how.key, productType(how), true);
 }
 
+/// Values as an operand. Keys are 0 outside the part, so these must be finite there, which what is loaded is.
+FailureOr<Value> ChunkKernel::values(Part &part, const StateForm &how, Type element) {
+  return operand(part, how.value, element, !part.stored.lookup(how.value));
+}
+
 /// The weighted products of queries and keys, f32 [rows, rows], 0 where the key's token is none of those before.
 FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
   for (auto &[otherQuery, otherKey, otherGate, tile] : part.scores)
@@ -354,6 +360,10 @@ FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gat
   Value tile = dot(*q, transposed(*k), {});
   if (gate->within)
     tile = op<arith::MulFOp>(tile, gate->within);
+  if (gate->kind == Gate::Constant) {
+    part.scores.push_back({vector, how.key, gate, tile});
+    return tile; // its weights are 0 where there is nothing
+  }
   Value isLater = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows),
                                         row(positions, rows));
   tile = select(isLater, tile, constant(tile.getType(), 0));
@@ -392,7 +402,7 @@ FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout 
       old = op<arith::MulFOp>(old, gate->start);
     return op<arith::AddFOp>(sum(*p, 1), old);
   }
-  FailureOr<Value> v = operand(part, how.value, element, true);
+  FailureOr<Value> v = values(part, how, element);
   if (failed(v))
     return failure();
   Value out = dot(rounded(*before, element), transposed(*q), {});
@@ -426,7 +436,7 @@ FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
   } else {
     FailureOr<Value> k = key(part, how, gate);
     FailureOr<Value> v = isScaled ? weighted(part, how.value, gate->toEnd, element, true)
-                                  : operand(part, how.value, element, true);
+                                  : values(part, how, element);
     if (failed(k) || failed(v))
       return failure();
     after = dot(transposed(*v), *k, *before);

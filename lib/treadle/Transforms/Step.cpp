@@ -233,11 +233,20 @@ LogicalResult StepWriter::write(OpBuilder &builder, Operation *op, IRMapping &ma
   Operation *copy = builder.clone(*op, map);
   for (auto [result, type] : llvm::zip(copy->getResults(), types))
     result.setType(type);
+  if (isApproximate)
+    approximate(copy);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(copy);
   if (rows)
     addRows(builder, op, copy);
   return prepare(builder, op, copy);
+}
+
+void treadle::approximate(Operation *op) {
+  if (auto fast = dyn_cast<arith::ArithFastMathInterface>(op))
+    op->setAttr(fast.getFastMathAttrName(),
+                arith::FastMathFlagsAttr::get(op->getContext(),
+                                              arith::FastMathFlags::afn | arith::FastMathFlags::contract));
 }
 
 LogicalResult StepWriter::write(OpBuilder &builder, const Slice &slice, IRMapping &map) const {

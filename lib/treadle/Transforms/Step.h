@@ -25,9 +25,9 @@ Slice sliceOf(ScanOp scan, mlir::ValueRange wanted, llvm::function_ref<bool(mlir
 class StepWriter {
 public:
   /// `offset`: where the block's part of the shared axis begins; null if none is shared. `least`: the smallest size of
-  /// an axis that is not 1.
-  StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1)
-      : sharing(sharing), offset(offset), rows(rows), least(least) {}
+  /// an axis that is not 1. `isApproximate`: elementary functions may be as exact as the hardware's, about 1e-6.
+  StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1, bool isApproximate = false)
+      : sharing(sharing), offset(offset), rows(rows), least(least), isApproximate(isApproximate) {}
 
   /// The type of a step's value in the kernel. An error, at `op`, if that is too large.
   llvm::FailureOr<mlir::Type> typeOf(mlir::Value value, mlir::Operation *op) const;
@@ -50,7 +50,11 @@ private:
   const Sharing &sharing;
   mlir::Value offset;
   int64_t rows, least;
+  bool isApproximate;
 };
+
+/// Lets an op be as exact as the hardware's own functions are.
+void approximate(mlir::Operation *op);
 
 /// A tile repeated along new axes after its own, up to `shape`.
 mlir::Value spread(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tile, llvm::ArrayRef<int64_t> shape);

@@ -32,7 +32,7 @@ class Output:
 class Scan:
     """A `@td.scan`: a step, from the inputs of one token and the old states to the outputs and the new states."""
 
-    def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 4, chunk: int = 64) -> None:
+    def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 0, chunk: int = 0) -> None:
         self.fn = fn
         self.name: str = fn.__name__
         self.path: str = fn.__code__.co_filename
@@ -99,11 +99,13 @@ class Scan:
                 user.node, f"the size of axis {name} is not known", f"give it to scan {self.name}, as in {name}=64"
             )
         warps = out["num_warps"]
-        if not isinstance(warps, int) or not is_power_of_two(warps) or warps > 32:
-            raise self.error(f"num_warps is {warps!r}", "it is a power of two from 1 to 32")
+        if not isinstance(warps, int) or (warps != 0 and not is_power_of_two(warps)) or warps > 32:
+            raise self.error(f"num_warps is {warps!r}", "it is a power of two from 1 to 32, or 0: as the kernel needs")
         chunk = out["chunk"]
-        if chunk not in (1, 16, 32, 64, 128, 256):
-            raise self.error(f"chunk is {chunk!r}", "it is 16, 32, 64, 128 or 256 tokens, or 1: one token at a time")
+        if chunk not in (0, 1, 16, 32, 64, 128, 256):
+            raise self.error(
+                f"chunk is {chunk!r}", "it is 16, 32, 64, 128 or 256 tokens, or 1: one at a time, or 0: as fits the step"
+            )
         for p in self.parameters:
             if isinstance(p, Field):
                 p.shape(out)

@@ -229,7 +229,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
         *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
-        f"tile.num_warps = {constants['num_warps']} : i32",
+        *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),
     ]
     name = fn.__name__ if fn.__name__.isascii() else quote(fn.__name__)

@@ -27,7 +27,7 @@ _BINARY: dict[str, Callable[..., Value]] = {
     "muli": np.multiply, "divf": np.divide, "divui": np.floor_divide, "floordivsi": np.floor_divide,
     "remui": np.remainder, "andi": np.bitwise_and, "ori": np.bitwise_or, "xori": np.bitwise_xor,
     "maximumf": np.maximum, "minimumf": np.minimum, "maxsi": np.maximum, "minsi": np.minimum,
-    "ceildivsi": lambda a, b: -(-a // b),
+    "ceildivsi": lambda a, b: -(-a // b), "logaddexp": np.logaddexp,
 }  # fmt: skip
 _MATH: dict[str, Callable[..., Value]] = {
     "exp": np.exp, "exp2": np.exp2, "log": np.log, "log2": np.log2, "sqrt": np.sqrt, "absf": np.abs, "absi": np.abs,

@@ -457,6 +457,13 @@ def f(q: td.In["K"], S: td.State["K"], *, num_warps: td.Const = 4):
                                           help: set it with @td.scan and override it by name
     return q, S
 """,
+    "chunk": """
+@td.scan
+def f(q: td.In["K"], S: td.State["K"], *, chunk: td.Const = 64):
+                                          ^^^^^^^^^^^^^^^ chunk is a name of its own
+                                          help: set it with @td.scan and override it by name
+    return q, S
+""",
     "a parameter named as an axis": """
 @td.scan
 def f(q: td.In["K"], K: td.In, S: td.State["K"]):
@@ -651,7 +658,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"constants": {"K": 8, "V": 4, "Q": 3}},
         """
     ^ scan f has no constant Q
-    help: its constants are P, K, V, num_warps
+    help: its constants are P, K, V, chunk, num_warps
 """,
     ),
     "a size that is a float": (
@@ -724,7 +731,14 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"constants": {"K": 8, "V": 4, "num_warps": 3}},
         """
     ^ num_warps is 3
-    help: it is a power of two from 1 to 32
+    help: it is a power of two from 1 to 32, or 0: as the kernel needs
+""",
+    ),
+    "chunk given": (
+        {"constants": {"K": 8, "V": 4, "chunk": 24}},
+        """
+    ^ chunk is 24
+    help: it is 16, 32, 64, 128 or 256 tokens, or 1: one at a time, or 0: as fits the step
 """,
     ),
     "grouped of no input": (

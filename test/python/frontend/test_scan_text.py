@@ -84,7 +84,7 @@ def test_the_first_example() -> None:
     ]  # fmt: skip
     assert mixer.results == [("o", "BTH, 64xbf16"), ("S", "BH, 80x64xf32")]
     assert mixer.fills == [("S", "0.0", "BH, 80x64xf32")]
-    assert mixer.attributes == ["treadle.mixer", "tile.num_warps = 4 : i32"]
+    assert mixer.attributes == ["treadle.mixer"]
     assert mixer.args["q"] == "tensor<80xf32>" and mixer.args["log_decay"] == "f32"
     assert mixer.operations() == [
         "math.exp", "tile.splat", "arith.mulf",
@@ -116,7 +116,7 @@ def f(x: td.In["2*K", 3], y: td.In["(K + 1)//2*K"], w: td.PerHead["K", td.bf16],
     return x.sum() + w.sum() * K / N + y.sum(), S
 """
     scan = scan_of(tmp_path, source)
-    assert scan.constants == {"N": 7, "K": None, "num_warps": 4}
+    assert scan.constants == {"N": 7, "K": None, "chunk": 0, "num_warps": 0}
     mixer = take_apart(scan.to_mlir({"K": 5, "num_warps": 2}))
     assert mixer.arguments == [("x", "BTH, 10x3xbf16"), ("y", "BTH, 15xbf16"), ("w", "H, 5xbf16")]
     assert mixer.fills == [("S", "0.0", "BH, 4x7xf32")]
@@ -134,9 +134,12 @@ def test_options() -> None:
     assert apart("lightnet", causal=False).flags == ["noncausal"]
     assert apart("lightnet", causal=False, reverse=True).flags == ["noncausal", "reverse"]
     mixer = apart("lightning_attention", packed=True, indexed=True, fast_math=True, initial=True)
-    assert mixer.attributes == [
-        "treadle.mixer", "treadle.packed", "treadle.indexed", "tile.num_warps = 4 : i32", "tile.fast_math"
-    ]  # fmt: skip
+    assert mixer.attributes == ["treadle.mixer", "treadle.packed", "treadle.indexed", "tile.fast_math"]
+    assert apart("lightnet", chunked=True).attributes == ["treadle.mixer", "treadle.chunk = 0 : i32"]
+    whole = take_apart(SCANS["lightnet"].to_mlir({"K": 8, "V": 3, "chunk": 32}, chunked=True))
+    assert whole.attributes == ["treadle.mixer", "treadle.chunk = 32 : i32"]
+    one = take_apart(SCANS["lightnet"].to_mlir({"K": 8, "V": 3, "chunk": 1}, chunked=True))
+    assert one.attributes == ["treadle.mixer"]
     mixer = apart("lightning_attention", grouped=("k", "v", "log_decay"))
     assert mixer.arguments[1:] == [("k", "BTG, 80xbf16"), ("v", "BTG, 64xbf16"), ("log_decay", "G, f32")]
     assert "tile.num_warps = 8 : i32" in apart("delta_rule").attributes
@@ -151,7 +154,7 @@ def test_alignment() -> None:
 
 def test_a_scan_says_what_it_is() -> None:
     scan = SCANS["lightnet"]
-    assert (scan.name, scan.dtype, scan.num_warps) == ("lightnet", "bf16", 4)
+    assert (scan.name, scan.dtype, scan.chunk, scan.num_warps) == ("lightnet", "bf16", 0, 0)
     assert scan.path == scan_examples.__file__ and repr(scan) == "<td.scan lightnet>"
     assert "def lightnet" in Path(scan.path).read_text().splitlines()[scan.line]
     assert [(p.name, p.indices, [a.text for a in p.axes], p.dtype) for p in scan.inputs] == [
@@ -160,8 +163,8 @@ def test_a_scan_says_what_it_is() -> None:
     assert [(p.name, [a.text for a in p.axes], p.initial) for p in scan.states] == [
         ("S", ["K", "V"], 0.0), ("z", ["K"], -math.inf)
     ]  # fmt: skip
-    assert scan.constants == {"K": None, "V": None, "num_warps": 4}
-    assert scan.resolve({"K": 3, "V": 1}) == {"K": 3, "V": 1, "num_warps": 4}
+    assert scan.constants == {"K": None, "V": None, "chunk": 0, "num_warps": 0}
+    assert scan.resolve({"K": 3, "V": 1}) == {"K": 3, "V": 1, "chunk": 0, "num_warps": 0}
     assert SCANS["element_wise_attention"].inputs[0].shape({"D": 3}) == (3,)
     assert SCANS["delta_rule"].__doc__ == "The error of what S remembers of k is what S learns."
 
@@ -171,7 +174,7 @@ def test_scan_is_two_things(tmp_path: Path) -> None:
         td.scan(lambda a, b: a + b, None, 0)
     with pytest.raises(td.TreadleError, match=r"td\.scan decorates a function"):
         td.scan(3)  # type: ignore[call-overload]
-    with pytest.raises(td.TreadleError, match=r"^td\.scan has no option warps; it has dtype and num_warps$"):
+    with pytest.raises(td.TreadleError, match=r"^td\.scan has no option warps; it has dtype, chunk and num_warps$"):
         td.scan(warps=8)  # type: ignore[call-overload]
     source = """\
 import treadle as td
