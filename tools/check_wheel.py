@@ -78,6 +78,7 @@ def main() -> None:
         command("treadle-run", "out", "--on=sim", "--arg", "x=zeros:100", "--arg", "a=2", "-o", "y=s.npy",
                 cwd=here, environment=environment)  # fmt: skip
         command("treadle-sim", "--help", cwd=here, environment=environment)
+        command("treadle-verify", "--help", cwd=here, environment=environment)
         mlir = command("treadlec", "scale.py", "--emit=tile", cwd=here, environment=environment)
         (here / "scale.mlir").write_text(mlir, encoding="utf-8")
         assert "tile.kernel" in command("treadle-opt", "scale.mlir", cwd=here, environment=environment)

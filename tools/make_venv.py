@@ -19,6 +19,7 @@ COMMANDS = {
     "treadlec": "treadle.cli.treadlec",
     "treadle-run": "treadle.cli.treadle_run",
     "treadle-sim": "treadle.cli.treadle_sim",
+    "treadle-verify": "treadle.cli.treadle_verify",
 }
 
 

@@ -2,7 +2,8 @@
 
 A kernel's folder holds `reference.py` (the definition, in float64) and `cases.py` (what to run it on). This module
 holds what they share and needs nothing but NumPy: the error metric with its bounds, rounding to the storage types,
-the `Case` that `cases.py` derives from, and `check`, which runs one case through any runner and compares it.
+the `Case` that `cases.py` derives from, and `check`, which runs one case through any runner and compares it. Cases of
+`td.scan` derive from `treadle.scan_cases.ScanCase`.
 
 Arrays are in *storage* form wherever a kernel sees them: `f32`, `f16` and the integers as NumPy has them, `bf16` as its
 `uint16` bit patterns, which nothing else is: `.view(ml_dtypes.bfloat16)` makes them an array of numbers. `pack` and
@@ -43,18 +44,28 @@ def _rms(x: Array) -> float:
     return math.sqrt(float(np.mean(np.square(x)))) if x.size else 0.0
 
 
-def relative_error(result: Array, reference: Array) -> float:
-    """rms(result − reference) / (rms(reference) + 1e-8), over the whole tensor; NaN if the result holds a NaN."""
+def _finite(result: Array, reference: Array) -> tuple[Array, Array]:
+    """Both in float64, with 0 where they are the same infinity, as a state before the first token may be."""
     result, reference = np.asarray(result, np.float64), np.asarray(reference, np.float64)
     if result.shape != reference.shape:
         raise ValueError(f"shapes differ: result {result.shape}, reference {reference.shape}")
+    same = np.isinf(reference) & (result == reference)
+    return np.where(same, 0, result), np.where(same, 0, reference)
+
+
+def relative_error(result: Array, reference: Array) -> float:
+    """rms(result − reference) / (rms(reference) + 1e-8), over the whole tensor; NaN if the result holds a NaN.
+
+    Infinities that both have at the same place are equal.
+    """
+    result, reference = _finite(result, reference)
     return _rms(result - reference) / (_rms(reference) + 1e-8)
 
 
 def absolute_error(result: Array, reference: Array) -> float:
-    """max |result − reference|; NaN if the result holds a NaN."""
-    difference = np.abs(np.asarray(result, np.float64) - np.asarray(reference, np.float64))
-    return float(difference.max()) if difference.size else 0.0
+    """max |result − reference|; NaN if the result holds a NaN. Infinities as in `relative_error`."""
+    result, reference = _finite(result, reference)
+    return float(np.abs(result - reference).max()) if result.size else 0.0
 
 
 def accepts(relative: float, absolute: float, tolerance: float) -> bool:
@@ -212,6 +223,10 @@ class Case:
         """The tensor arguments of each launch in turn. `tensors` may be of any library that slices as NumPy does."""
         return [dict(tensors)]
 
+    def define(self, reference: Callable[..., Mapping[str, Array]], wide: Mapping[str, Array]) -> dict[str, Array]:
+        """What the kernel should give, by its definition `reference`, of float64 inputs."""
+        return dict(reference(**wide, **self.parameters))
+
     @property
     def tolerance(self) -> float:
         return TOLERANCES[self.accuracy]
@@ -322,10 +337,15 @@ class Kernel:
     reference: ModuleType
     cases: ModuleType = field(repr=False)
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether `kernel.py` has steps (`td.scan`) rather than kernels (`td.kernel`)."""
+        return hasattr(self.cases.DEMO, "scan")
+
     def expected(self, case: Case, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The definition, in float64, on inputs in storage form."""
         wide = {name: unpack(array, case.dtype_of(name)) for name, array in inputs.items()}
-        return dict(getattr(self.reference, case.kernel)(**wide, **case.parameters))
+        return case.define(getattr(self.reference, case.kernel), wide)
 
 
 def kernels_folder() -> Path:
@@ -336,6 +356,16 @@ def kernels_folder() -> Path:
 def kernel_names(folder: Path | None = None) -> list[str]:
     """Every kernel folder that has cases."""
     return sorted(path.parent.name for path in (folder or kernels_folder()).glob("*/cases.py"))
+
+
+def tile_names(folder: Path | None = None) -> list[str]:
+    """Those of them whose kernels are written on tiles, with `td.kernel`."""
+    return [name for name in kernel_names(folder) if not load(name, folder).has_steps]
+
+
+def scan_names(folder: Path | None = None) -> list[str]:
+    """Those of them whose kernels are derived from steps, with `td.scan`."""
+    return [name for name in kernel_names(folder) if load(name, folder).has_steps]
 
 
 def load_module(name: str, path: Path) -> ModuleType:

@@ -29,7 +29,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import torch
-from treadle.testing import Case, Kernel, Timed, accepts, kernel_names, load, variants
+from treadle.testing import Case, Kernel, Timed, accepts, load, tile_names, variants
 
 INDEX_FORMAT = 1
 REPEATS = 10
@@ -351,12 +351,15 @@ class Timing:
     note: str = ""
 
 
-def time_peer(timed: Timed, run: Run, clock: Clock, timing: Timing) -> None:
+def time_peer(
+    timed: Timed, inputs: Tensors, clock: Clock, timing: Timing, worst: Callable[[Mapping[str, Any]], float]
+) -> None:
+    """Time the peer, where there is one. worst: the largest relative error of its results."""
     if timed.peer is None:
         return
     timing.peer = timed.peer.name
     call = timed.peer.call
-    arguments: dict[str, Any] = {**run.inputs, **timed.case.parameters}
+    arguments: dict[str, Any] = {**inputs, **timed.case.parameters}
     try:
         result = call(**arguments)
     except ImportError as missing:
@@ -365,10 +368,15 @@ def time_peer(timed: Timed, run: Run, clock: Clock, timing: Timing) -> None:
     except Exception as error:  # a peer that does not run is no fault of ours
         timing.note = f"peer failed: {type(error).__name__}: {error}"
         return
-    expected = define(timed.case, run.inputs)
-    timing.peer_relative = max(errors(result[name], expected[name])[0] for name in timed.case.outputs)
-    del expected, result
+    timing.peer_relative = worst(result)
+    del result
     timing.theirs = clock(lambda: call(**arguments))
+
+
+def worst_error(case: Case, inputs: Tensors, result: Mapping[str, Any]) -> float:
+    """The largest relative error of a case's outputs."""
+    expected = define(case, inputs)
+    return max(errors(result[name], expected[name])[0] for name in case.outputs)
 
 
 def time_shape(
@@ -383,7 +391,7 @@ def time_shape(
             return None, checked
         worst = max(record.relative for record in checked)
         timing = Timing(timed.case.name, clock(run), timed.bytes / bandwidth, timed.bytes, timed.flops, worst)
-        time_peer(timed, run, clock, timing)
+        time_peer(timed, run.inputs, clock, timing, lambda result: worst_error(timed.case, run.inputs, result))
     except Exception as error:  # reported beside the others
         traceback.print_exc()
         return None, [*checked, Checked(timed.case.name, "*", seed, fault=f"{type(error).__name__}: {error}")]
@@ -428,16 +436,20 @@ def markdown(where: Mapping[str, str], bandwidth: float, checked: list[Checked],
     if failed:
         lines += ["", *(f"- {record}" for record in failed)]
     if timings:
-        lines += [
-            "",
-            f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} "
-            "TB/s, bytes read and written; *floor* is its time for the bytes that must move.",
-            "",
-            "| " + " | ".join(COLUMNS) + " |",
-            "| --- " * len(COLUMNS) + "|",
-        ]
-        lines += [_row(timing) for timing in timings]
+        lines += ["", *table(bandwidth, timings)]
     return "\n".join(lines) + "\n"
+
+
+def table(bandwidth: float, timings: Iterable[Timing]) -> list[str]:
+    """How it was timed, and a row for each shape."""
+    return [
+        f"Median of {SAMPLES} calls (middle 80 %), L2 flushed before each. A copy runs at {bandwidth / 1e9:.2f} "
+        "TB/s, bytes read and written; *floor* is its time for the bytes that must move.",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "| --- " * len(COLUMNS) + "|",
+        *(_row(timing) for timing in timings),
+    ]
 
 
 def _row(t: Timing) -> str:
@@ -488,7 +500,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     seed = options.seed if options.seed is not None else time.time_ns() % (1 << 32)
     index = Index(options.artefacts)
-    kernels = [load(name) for name in options.kernel or kernel_names()]
+    kernels = [load(name) for name in options.kernel or tile_names()]
     where = environment(index, options.commit, options.device)
     checked: list[Checked] = []
     timings: list[Timing] = []

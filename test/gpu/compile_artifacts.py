@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treadle.testing import Case, Constants, kernel_names, kernels_folder, load, load_module
+from treadle.testing import Case, Constants, kernels_folder, load, load_module, tile_names
 
 INDEX_FORMAT = 1
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
 
-    todo = list(jobs(options.kernel or kernel_names()))
+    todo = list(jobs(options.kernel or tile_names()))
     options.out.mkdir(parents=True, exist_ok=True)
     if options.jobs == 1:
         faults = [compile_job(job, options.arch, options.out) for job in todo]

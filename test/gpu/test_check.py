@@ -18,7 +18,7 @@ import check  # noqa: E402
 import compile_artifacts  # noqa: E402
 from treadle import testing  # noqa: E402
 
-KERNELS = testing.kernel_names()
+KERNELS = testing.tile_names()
 Fault = Callable[["Launch"], None]
 
 

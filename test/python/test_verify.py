@@ -1,0 +1,423 @@
+"""treadle-verify: every package on the CPU, what it writes, every form that may disagree, and every mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from treadle import compiler, testing, verification
+from treadle.cli import certificate, treadle_verify
+from treadle.errors import TreadleError
+from treadle.frontend.scans import Scan
+from treadle.scan_cases import ScanCase, several
+
+try:
+    compiler.library()
+except TreadleError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+KERNELS = testing.kernels_folder()
+
+STEP = """\
+import treadle as td
+
+
+@td.scan(dtype="f32")
+def mean(x: td.In["D"], decay: td.PerHead, h: td.State["D"]):
+    h = td.exp(decay) * h + x
+    return h, h
+"""
+REFERENCE = """\
+import numpy as np
+
+
+def mean(x, decay, h=None, *, causal=True):
+    o, h = np.empty(x.shape), np.zeros(x[:, 0].shape) if h is None else h
+    for t in range(x.shape[1]):
+        h = np.exp(decay)[:, None] * h + x[:, t]
+        o[:, t] = h
+    return {"o": o if causal else np.broadcast_to(h[:, None], o.shape), "h": h}
+"""
+CASES = """\
+from dataclasses import dataclass
+from pathlib import Path
+
+import treadle as td
+from treadle.scan_cases import ScanCase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean(ScanCase):
+    scan = td.load_scans(Path(__file__).with_name("kernel.py"))["mean"]
+    D: int = 3
+
+    def draw(self, rng):
+        drawn = super().draw(rng)
+        return drawn | {"decay": -abs(drawn["decay"])}
+
+
+CPU = GPU = [Mean(T=70, H=3), Mean(dtype="f32", T=5, initial=True)]
+DEMO = CPU[0]
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A small mixer's folder."""
+    folder = tmp_path / "mean"
+    folder.mkdir()
+    for name, text in (("kernel.py", STEP), ("reference.py", REFERENCE), ("cases.py", CASES)):
+        (folder / name).write_text(text)
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def run(*arguments: object) -> int:
+    return treadle_verify.main([str(a) for a in arguments])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What agrees
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", testing.scan_names())
+def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(KERNELS / name) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for scan in testing.load(name).cases.SCANS:
+        forms = {line.split(": ")[1] for line in lines if line.startswith(f"ok   {scan}:")}
+        assert forms == {
+            "forward = the definition",
+            "the step run by Python = the definition",
+            "split = forward",
+            "token by token = forward",
+            "packed = forward",
+            "empty sequences = their initial states",
+            "reversed twice = forward",
+            "heads first = forward",
+            "not causal = its definition",
+        }
+        assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
+    assert not any(line.startswith("FAIL") for line in lines)
+
+
+def test_in_the_simulator(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(package, "--on=sim", "--seed=3") == 0
+    assert "mean: 10 cases on sim" in capsys.readouterr().out
+
+
+def test_certificate(package: Path, tmp_path: Path) -> None:
+    first, again = tmp_path / "new" / "first.json", tmp_path / "again.json"
+    assert run(package, "-o", first) == run(package, "-o", again) == 0
+    assert first.read_bytes() == again.read_bytes()
+    made = json.loads(first.read_text())
+    assert (made["format"], made["package"], made["ok"], made["on"], made["gpu"]) == (1, "mean", True, "cpu", None)
+    for name in ("kernel.py", "reference.py", "cases.py"):
+        assert made["sources"][name] == hashlib.sha256((package / name).read_bytes()).hexdigest()
+    assert made["compiler"]["version"] == compiler.version() and made["arch"] == "sm_90a"
+    assert set(made["ptx"]) == {f"mean_{k}-{t}-D3" for k in ("forward", "step") for t in ("bf16", "f32")}
+    assert made["verdicts"] and all(v["ok"] for v in made["verdicts"])
+    assert {v["form"] for v in made["verdicts"]} >= {"forward", "packed", "split at 35", "token by token"}
+    assert made["skipped"][0]["form"] == "more than 2^31 elements"
+
+
+def test_certificate_follows_the_kernel(package: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    assert run(package, "-o", out) == 0
+    before = json.loads(out.read_text())
+    edit(package / "kernel.py", "* h + x", "* h + 1.0 * x + 0.0")
+    assert run(package, "-o", out) == 0
+    after = json.loads(out.read_text())
+    assert before["sources"]["kernel.py"] != after["sources"]["kernel.py"]
+    assert before["sources"]["cases.py"] == after["sources"]["cases.py"]
+    assert all(before["ptx"][name] != after["ptx"][name] for name in before["ptx"])
+
+
+def test_a_step_without_a_noncausal_form(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(package / "kernel.py", "    h = td.exp(decay) * h + x\n    return h, h", "    return h, td.exp(decay) * h + x")
+    edit(package / "reference.py", "        h = np.exp(decay)", "        o[:, t] = h\n        h = np.exp(decay)")
+    edit(package / "reference.py", "* h + x[:, t]\n        o[:, t] = h", "* h + x[:, t]")
+    assert run(package) == 0
+    out = capsys.readouterr().out
+    assert "mean: not verified: not causal: the output uses the old value of state h" in out
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What disagrees
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_definition(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(package / "reference.py", "+ x[:, t]", "+ 1.1 * x[:, t]")
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    printed = capsys.readouterr()
+    assert "FAIL mean: forward = the definition: 20 of 20 outputs" in printed.out
+    assert "ok   mean: packed = forward" in printed.out
+    assert "treadle-verify: error: 52 of 174 comparisons disagree" in printed.err
+    line = "mean-bf16-T70-H3: forward and the definition disagree on o: relative error 9."
+    assert line in printed.err and "(bound 5e-03), absolute" in printed.err and ", seed 0" in printed.err
+    assert "more" in printed.err.splitlines()[-1]
+    made = json.loads((tmp_path / "c.json").read_text())
+    assert not made["ok"] and not all(v["ok"] for v in made["verdicts"])
+
+
+def spoil(results: Any) -> Any:
+    o, final = results
+    return np.asarray(o) * 1, tuple(state + 1 for state in several(final)) if isinstance(final, tuple) else final + 1
+
+
+FAULTS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "token by token and forward": ("step", lambda keywords: True),
+    "split at 35 and forward": ("__call__", lambda keywords: keywords["initial_state"] is not None),
+    "packed and forward": ("__call__", lambda keywords: keywords["cu_seqlens"] is not None),
+    "empty sequences and their initial states": ("__call__", lambda keywords: keywords["cu_seqlens"] is not None),
+    "reversed twice and forward": ("__call__", lambda keywords: keywords["reverse"]),
+    "heads first and forward": ("__call__", lambda keywords: keywords["head_first"]),
+    "not causal and its definition": ("__call__", lambda keywords: not keywords["causal"]),
+    "the step run by Python and the definition": ("reference", lambda keywords: True),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_a_wrong_form(
+    said: str, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method, applies = FAULTS[said]
+    right = getattr(Scan, method)
+
+    def wrong(scan: Scan, *args: Any, **keywords: Any) -> Any:
+        results = right(scan, *args, **keywords)
+        return spoil(results) if applies(keywords) else results
+
+    monkeypatch.setattr(Scan, method, wrong)
+    assert run(package) == 1
+    assert f"{said} disagree on h_final: relative error" in capsys.readouterr().err
+
+
+def test_a_form_that_fails(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are still compared, and an error of several is told once."""
+    right = Scan.__call__
+
+    def failing(scan: Scan, *args: Any, **keywords: Any) -> Any:
+        if keywords["cu_seqlens"] is not None:
+            raise TreadleError("out of order")
+        return right(scan, *args, **keywords)
+
+    monkeypatch.setattr(Scan, "__call__", failing)
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [
+        "treadle-verify: error: 10 forms failed",
+        "mean-bf16-T70-H3: packed failed: out of order",
+    ]
+    assert "ok   mean: heads first = forward" in printed.out and "packed" not in printed.out
+    made = json.loads((tmp_path / "c.json").read_text())
+    assert not made["ok"] and {fault["error"] for fault in made["faults"]} == {"out of order"}
+
+
+def test_a_step_that_cannot_be_compiled(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*what: object, **how: object) -> None:
+        raise TreadleError("too large")
+
+    monkeypatch.setattr(compiler, "CpuProgram", failing)
+    monkeypatch.setattr(compiler, "compile_text", failing)
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    assert "mean-bf16-T70-H3: forward failed: too large" in capsys.readouterr().err
+    made = json.loads((tmp_path / "c.json").read_text())
+    assert not made["ok"] and not made["verdicts"] and set(made["ptx"].values()) == {None}
+
+
+def test_outputs_that_are_not_written_disagree(
+    package: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = Scan.__call__
+
+    def lazy(scan: Scan, *args: Any, **keywords: Any) -> Any:
+        before = keywords["out"].copy()
+        results = right(scan, *args, **keywords)
+        keywords["out"][...] = before
+        return results
+
+    monkeypatch.setattr(Scan, "__call__", lazy)
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    assert "forward and the definition disagree on o: relative error nan" in capsys.readouterr().err
+    verdicts = json.loads((tmp_path / "c.json").read_text())["verdicts"]
+    assert "nan" in {v["relative"] for v in verdicts}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Mistakes
+# ---------------------------------------------------------------------------------------------------------------------
+
+MISTAKES: list[tuple[str, str, str, int, str]] = [
+    ("kernel.py", "td.exp(decay) * h", "td.exp(decay) * g", 1, "error: unknown name g"),
+    ("kernel.py", "def mean(x", "def mean(x,", 1, "kernel.py:5"),
+    ("kernel.py", "def mean", "def other", 1, "mean: KeyError: 'mean'"),
+    ("reference.py", "def mean", "def other", 1, "reference.py: mean: expected a function of that name, found none"),
+    ("reference.py", "np.empty(x.shape)", "np.blank(x.shape)", 1,
+     "reference.py: mean, on mean-bf16-T70-H3: AttributeError: module 'numpy' has no attribute 'blank'"),
+    ("reference.py", ', "h": h}', "}", 1, "reference.py: mean: expected h in what it returns, found none"),
+    ("reference.py", '"h": h}', '"h": h[0]}', 1,
+     "reference.py: mean, on mean-bf16-T70-H3: expected h_final of (2, 3, 3), found (3, 3)"),
+    ("cases.py", "Mean(T=70, H=3)", "Mean(T=70, K=3)", 1,
+     "mean: TypeError: Mean.__init__() got an unexpected keyword argument 'K'"),
+    ("cases.py", "drawn = super", "wrong = super", 1,
+     "cases.py, mean-bf16-T70-H3: NameError: name 'drawn' is not defined"),
+    ("cases.py", "DEMO = CPU[0]", "", 1, "cases.py: expected a list of cases DEMO, found none"),
+    ("cases.py", "CPU = GPU = [Mean(T=70, H=3), Mean(dtype=\"f32\", T=5, initial=True)]\nDEMO = CPU[0]",
+     "CPU = GPU = []\nDEMO = Mean(T=3)", 1, "cases.py: expected cases of a @td.scan, found none"),
+    ("cases.py", "import treadle as td", "import treadle as td\nraise SystemExit(0)", 1, "mean: SystemExit: 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "status", "message"), MISTAKES, ids=[m[-1][:40] for m in MISTAKES])
+def test_mistakes_in_a_package(
+    file: str, old: str, new: str, status: int, message: str, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(package / file, old, new)
+    assert run(package) == status
+    assert message in capsys.readouterr().err
+
+
+def test_mistakes_in_the_command(tmp_path: Path, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (package / "cases.py").rename(package / "other.py")
+    for arguments, message in (
+        ([tmp_path / "none"], f"{tmp_path}/none: no such folder"),
+        ([package], f"{package}: expected a mixer's package, with cases.py in it, found none"),
+        ([KERNELS / "softmax"], "expected steps (@td.scan) in kernel.py, found kernels on tiles: they have one form"),
+        ([KERNELS / "gla", "--seed=-1"], "--seed=-1: expected 0 or more"),
+    ):
+        assert run(*arguments) == 2
+        assert f"treadle-verify: error: {message}" in capsys.readouterr().err.replace(f"{KERNELS / 'softmax'}: ", "")
+    with pytest.raises(SystemExit) as caught:
+        run(package, "--on=tpu")
+    assert caught.value.code == 2
+
+
+def test_a_file_that_cannot_be_written(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(package, "-o", package / "kernel.py" / "c.json") == 1
+    assert "treadle-verify: error:" in capsys.readouterr().err
+
+
+def test_gpus_that_are_not_there(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr(verification.importlib, "import_module", none)
+    assert run(package, "--on=gpu") == 1
+    assert "error: a GPU is used through PyTorch, which is not installed" in capsys.readouterr().err
+    absent = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setattr(verification.importlib, "import_module", lambda name: absent)
+    assert run(package, "--on=gpu") == 1
+    assert "error: expected a CUDA device that PyTorch can use, found none" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A GPU, with NumPy in PyTorch's place and the CPU in the device's
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Tensor(np.ndarray[Any, Any]):
+    """An array with those methods of a tensor that are used."""
+
+    def same(self) -> Any:
+        return self
+
+    cuda = cpu = contiguous = same
+
+    def numpy(self) -> Any:
+        return np.asarray(self)
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def repeat(self, *times: Any) -> Any:
+        return np.tile(np.asarray(self), times).view(Tensor)
+
+    def split(self, rows: int) -> list[Any]:
+        return [self[i : i + rows] for i in range(0, len(self), rows)]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    torch = SimpleNamespace(
+        bfloat16=ml_dtypes.bfloat16,
+        int16=np.int16,
+        float32=np.float32,
+        from_numpy=lambda array: array.view(Tensor),
+        full=lambda shape, value, dtype, device: np.full(shape, value, dtype),
+        equal=np.array_equal,
+        cuda=SimpleNamespace(
+            is_available=lambda: True, mem_get_info=lambda: (1 << 40, 1 << 40), get_device_name=lambda: "one GPU"
+        ),
+    )
+    monkeypatch.setattr(verification.importlib, "import_module", lambda name: torch)
+    monkeypatch.setattr(treadle_verify, "_arch", lambda at: "sm_90a")
+    monkeypatch.setattr(verification, "LARGE", 1 << 17)
+
+    def on_cpu(right: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        def call(case: ScanCase, arrays: Any, on: str) -> dict[str, Any]:
+            assert on == "gpu"
+            return {name: np.asarray(x).view(Tensor) for name, x in right(case, arrays, on="cpu").items()}
+
+        return call
+
+    monkeypatch.setattr(ScanCase, "call", on_cpu(ScanCase.call))
+    monkeypatch.setattr(ScanCase, "call_step", on_cpu(ScanCase.call_step))
+    return torch
+
+
+def test_on_a_gpu(gpu: Any, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(package, "--on=gpu", "-o", tmp_path / "c.json") == 0
+    assert "ok   mean: more than 2^31 elements = few: 2 outputs, error / bound at most 0" in capsys.readouterr().out
+    made = json.loads((tmp_path / "c.json").read_text())
+    assert made["on"] == "gpu" and made["gpu"]["name"] == "one GPU" and made["skipped"] == []
+    (large,) = {v["case"] for v in made["verdicts"] if v["form"] == "more than 2^31 elements"}
+    assert large == "mean-bf16-B16-T1024-H4"
+
+
+def test_large_outputs_that_differ(
+    gpu: Any, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = ScanCase.call
+
+    def wrong(case: ScanCase, arrays: Any, **settings: Any) -> dict[str, Any]:
+        found = right(case, arrays, **settings)
+        if case.B == 16:
+            found["o"][-1, -1] = np.nan
+        return found
+
+    monkeypatch.setattr(ScanCase, "call", wrong)
+    assert run(package, "--on=gpu") == 1
+    err = capsys.readouterr().err
+    assert "mean-bf16-B16-T1024-H4: more than 2^31 elements and few disagree on o: relative error nan" in err
+
+
+def test_large_outputs_that_do_not_fit(gpu: Any, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gpu.cuda.mem_get_info = lambda: (1 << 10, 1 << 10)
+    assert run(package, "--on=gpu") == 0
+    assert "mean: not verified: more than 2^31 elements: needs 0 GB, and 0 GB are free" in capsys.readouterr().out
+
+
+def test_ptxas_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "find_ptxas", lambda: "")
+    assert certificate.ptxas_version() is None
