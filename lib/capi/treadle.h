@@ -54,6 +54,7 @@ typedef struct treadle_result treadle_result;
  *   "locations"  bool     false: print MLIR with its locations
  *   "dump_dir"   string   write the program at every phase into this folder
  *   "name"       string   of the bundle; default: of the first kernel
+ *   "kernel"     string   for a CPU: which of several kernels; default: the only one
  *   "file"       string   "kernel.mlir": what messages call the text
  *   "dtype", "constants"  string, object: recorded in the manifest
  *
@@ -82,7 +83,7 @@ typedef struct treadle_cpu_kernel treadle_cpu_kernel;
 
 /* Compiles a program of one kernel, in phase "tile", for this machine. The result has the artifact "manifest" (arch
  * "cpu"), from which libtreadle_rt prepares launches. *kernel is NULL when the result is not ok. Of the options,
- * "name", "file", "fast_math", "dtype" and "constants" matter. */
+ * "name", "kernel", "file", "fast_math", "dtype" and "constants" matter. */
 TREADLE_API treadle_result *treadle_cpu_compile(const char *mlir, size_t len, const char *options_json,
                                                 treadle_cpu_kernel **kernel);
 

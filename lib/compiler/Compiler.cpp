@@ -137,7 +137,7 @@ private:
   }
 
   bool parse() {
-    Program program = readProgram(entry.context.get(), text, options.file, options.from);
+    Program program = readProgram(entry.context.get(), text, options.file, options.from, options.arch);
     if (!program.module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
     module = std::move(program.module);
@@ -174,13 +174,13 @@ private:
     auto before = Clock::now();
     if (manifest.empty())
       return error("the program has no kernel");
-    if (manifest.getArray("launches")->size() != 1)
+    if (options.kernel.empty() && manifest.getArray("launches")->size() != 1)
       return error("the CPU runs programs of one kernel, found " + Twine(manifest.getArray("launches")->size()));
     PassManager passes(entry.context.get(), ModuleOp::getOperationName());
     passes.addPass(createInlinerPass({}, /*defaultPipelineBuilder=*/[](OpPassManager &) {}));
     if (failed(passes.run(*module)))
       return hasError(result.messages) ? false : error("inlining failed");
-    llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(*module);
+    llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(*module, options.kernel);
     if (!compiled)
       return error(llvm::toString(compiled.takeError()));
     cpuKernel = std::move(*compiled);

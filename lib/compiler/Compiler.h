@@ -15,6 +15,7 @@ namespace treadle::compiler {
 
 struct Options {
   std::string name;                 ///< of the bundle; default: the first kernel's
+  std::string kernel;               ///< for a CPU: which of several
   std::string file = "kernel.mlir"; ///< what the text is called in messages
   std::string arch = "sm_90a";
   Phase from = Phase::Tile, emit = Phase::PTX;
@@ -41,8 +42,8 @@ struct Result {
 /// Compiles. Never ends the process: what LLVM cannot compile is an error, and leaves a reproducer.
 Result compile(llvm::StringRef text, const Options &options);
 
-/// Compiles the only kernel of a program in phase `tile` for this machine. The artifacts are `manifest` alone; `kernel`
-/// is set when all went well.
+/// Compiles a kernel of a program in phase `tile`, the only one or the one that is named, for this machine. The
+/// artifacts are `manifest` alone; `kernel` is set when all went well.
 Result compileForCpu(llvm::StringRef text, const Options &options, std::unique_ptr<CpuKernel> &kernel);
 
 } // namespace treadle::compiler

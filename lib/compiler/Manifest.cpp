@@ -176,7 +176,19 @@ std::optional<Object> compiler::describeKernels(ModuleOp module) {
       auto [it, isNew] = known.try_emplace(name, param);
       if (isNew) {
         params.push_back(std::move(param));
-      } else if (it->second != param) {
+        continue;
+      }
+      // What one kernel writes another may read.
+      Object other = it->second;
+      if (std::optional<StringRef> access = param.getString("access");
+          access && *access != *other.getString("access")) {
+        other["access"] = param["access"] = "readwrite";
+        for (Json &listed : params)
+          if (listed.getAsObject()->getString("name") == name)
+            (*listed.getAsObject())["access"] = "readwrite";
+        it->second["access"] = "readwrite";
+      }
+      if (other != param) {
         kernel.emitError() << "argument '" << name << "' differs from the argument of that name of another kernel";
         return std::nullopt;
       }

@@ -15,6 +15,7 @@ static Error set(Options &options, StringRef key, const json::Value &value) {
                       : key == "file"     ? &options.file
                       : key == "arch"     ? &options.arch
                       : key == "dump_dir" ? &options.dumpDir
+                      : key == "kernel"   ? &options.kernel
                       : key == "dtype"    ? &options.dtype
                                           : nullptr;
   bool *flag = key == "ptxas"       ? &options.ptxas

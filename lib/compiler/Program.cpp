@@ -10,6 +10,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "tile/IR/Tile.h"
 #include "treadle/Transforms/Passes.h"
 
 using namespace mlir;
@@ -26,21 +27,25 @@ std::unique_ptr<MLIRContext> compiler::makeContext() {
 }
 
 /// Mixers become kernels.
-static LogicalResult lowerMixers(ModuleOp module) {
+static LogicalResult lowerMixers(ModuleOp module, StringRef chip) {
   auto functions = module.getOps<func::FuncOp>();
   if (llvm::none_of(functions, [](func::FuncOp function) { return function->hasAttr("treadle.mixer"); }))
     return success();
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
-  passes.addPass(createChunk());
+  ChunkOptions options;
+  if (!chip.empty())
+    options.sharedBytes = tile::sharedLimit(chip);
+  passes.addPass(createChunk(options));
   passes.addPass(createSequential());
   return passes.run(module);
 }
 
-Program compiler::readProgram(MLIRContext *context, const std::string &text, StringRef file, Phase phase) {
+Program compiler::readProgram(MLIRContext *context, const std::string &text, StringRef file, Phase phase,
+                              StringRef chip) {
   Program program;
   ParserConfig config(context);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, config, file);
-  if (!module || (phase == Phase::Tile && failed(lowerMixers(*module))))
+  if (!module || (phase == Phase::Tile && failed(lowerMixers(*module, chip))))
     return program;
   if (phase <= Phase::Scheduled) {
     if (failed(verifyKernels(*module, phase)))

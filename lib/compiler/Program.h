@@ -18,8 +18,9 @@ struct Program {
 };
 
 /// Parses and verifies text that `checkInput` let through; MLIR's lexer reads the 0 after its end. What is wrong with
-/// it goes to the handler of the context's diagnostics.
-Program readProgram(mlir::MLIRContext *context, const std::string &text, llvm::StringRef file, Phase phase);
+/// it goes to the handler of the context's diagnostics. Mixers become kernels, of blocks for `chip`; "": for a CPU.
+Program readProgram(mlir::MLIRContext *context, const std::string &text, llvm::StringRef file, Phase phase,
+                    llvm::StringRef chip = "");
 
 } // namespace treadle::compiler
 

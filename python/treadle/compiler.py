@@ -6,7 +6,8 @@ import ctypes
 import functools
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,32 +209,44 @@ def run(text: str, options: Mapping[str, Any]) -> Output:
     return _read(library().treadle_compile(data, len(data), _json(options)))
 
 
-class CpuProgram:
-    """A kernel compiled for this machine's CPU: `CpuProgram(text).launch(x, y, a=2.0)` on NumPy arrays."""
+def kernels_of(text: str) -> list[str]:
+    """The names of a program's kernels, in the order in which they are launched."""
+    return re.findall(r"^  func\.func @(\w+)\(", run(text, {"emit": "tile"}).artifacts["text"].decode(), re.MULTILINE)
 
-    def __init__(self, text: str, options: Mapping[str, Any] | None = None) -> None:
+
+class CpuProgram:
+    """Kernels compiled for this machine's CPU: `CpuProgram(text).launch(x, y, a=2.0)` on NumPy arrays."""
+
+    def __init__(
+        self, text: str, options: Mapping[str, Any] | None = None, kernels: Sequence[str] = ("",)
+    ) -> None:
+        """kernels: the names of the program's kernels, in order, if it has several."""
         from treadle.runtime.bundle import Bundle
 
         self._lib = library()
-        self._handle: int | None = None
-        data = text.encode("utf-8", "surrogateescape")
-        handle = c_void_p()
-        result = self._lib.treadle_cpu_compile(data, len(data), _json(options or {}), ctypes.byref(handle))
-        self.output = _read(result)
-        self._handle = handle.value
+        self._handles: dict[str, int | None] = {}
+        for kernel in kernels:
+            self.output = self._compile(text, {**(options or {}), **({"kernel": kernel} if kernel else {})})
         self.bundle: Bundle = Bundle.from_memory(self.output.artifacts["manifest"])
 
+    def _compile(self, text: str, options: Mapping[str, Any]) -> Output:
+        """Compile the kernel that the options name, or the only one."""
+        data = text.encode("utf-8", "surrogateescape")
+        handle = c_void_p()
+        output = _read(self._lib.treadle_cpu_compile(data, len(data), _json(options), ctypes.byref(handle)))
+        self._handles[str(options.get("kernel", ""))] = handle.value
+        return output
+
     def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
-            self._lib.treadle_cpu_free(self._handle)
-            self._handle = None
+        for handle in getattr(self, "_handles", {}).values():
+            self._lib.treadle_cpu_free(handle)
 
     def launch(self, *args: Any, threads: int = 0, **kwargs: Any) -> None:
         """Check the arguments, as for a launch on a GPU, and run. threads: 0 for one per core."""
         prepared = self.bundle.prepare(*args, **kwargs)
         for info in prepared.launches:
             if 0 not in info.grid:
-                self._lib.treadle_cpu_launch(self._handle, (c_int64 * 3)(*info.grid), info.params, threads)
+                self._lib.treadle_cpu_launch(self._handles.get(info.entry, self._handles.get("")), (c_int64 * 3)(*info.grid), info.params, threads)
 
 
 def _json(options: Mapping[str, Any]) -> bytes:

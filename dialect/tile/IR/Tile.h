@@ -52,6 +52,9 @@ int numWarps(mlir::func::FuncOp func);
 int numStages(mlir::func::FuncOp func);
 bool fastMath(mlir::func::FuncOp func);
 
+/// Bytes of dynamic shared memory that a block can have on a chip.
+int64_t sharedLimit(llvm::StringRef chip);
+
 } // namespace treadle::tile
 
 #endif

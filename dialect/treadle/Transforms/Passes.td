@@ -9,6 +9,8 @@ def Chunk : Pass<"treadle-chunk", "::mlir::ModuleOp"> {
     Every function with `treadle.mixer` and `treadle.chunk = N` whose step is in normal form becomes a `tile.kernel` of the same name that works on
     N tokens at once, or fewer where their values need too many registers. Others are left as they are, with a remark at the op that is the cause.
   }];
+  let options = [Option<"sharedBytes", "shared-bytes", "int64_t", /*default=*/"227 << 10",
+                        "shared memory that a block may have, in bytes">];
   let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::scf::SCFDialect"];
 }

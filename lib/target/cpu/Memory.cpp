@@ -43,8 +43,7 @@ void Emitter::emitSlice(tile::SliceOp op) {
   Value &size = view.sizes[op.getAxis()];
   Value from = smaller(larger(toI64(scalar(op.getFrom())), constant(0)), size);
   size = smaller(larger(toI64(scalar(op.getSize())), constant(0)), sub(size, from));
-  view.pointer =
-      address(view.pointer, op.getView().getType().getElementType(), mul(from, view.strides[op.getAxis()]));
+  view.pointer = address(view.pointer, op.getView().getType().getElementType(), mul(from, view.strides[op.getAxis()]));
   views[op.getResult()] = view;
 }
 

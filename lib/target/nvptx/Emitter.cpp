@@ -313,8 +313,7 @@ LogicalResult Emitter::emit(Operation *op) {
         Value zero = i64(0), from = asI64(scalar(slice.getFrom()));
         from = arith::MinSIOp::create(b, arith::MaxSIOp::create(b, from, zero), size.value);
         Value rest = arith::SubIOp::create(b, size.value, from);
-        size.value =
-            arith::MinSIOp::create(b, arith::MaxSIOp::create(b, asI64(scalar(slice.getSize())), zero), rest);
+        size.value = arith::MinSIOp::create(b, arith::MaxSIOp::create(b, asI64(scalar(slice.getSize())), zero), rest);
         Type element = slice.getView().getType().getElementType();
         info.pointer = LLVM::GEPOp::create(b, info.pointer.getType(), element, info.pointer,
                                            ValueRange{arith::MulIOp::create(b, from, stride.value)});
@@ -526,15 +525,6 @@ LogicalResult Emitter::emitWhile(scf::WhileOp op) {
 }
 
 //===-- the kernel ---------------------------------------------------------===//
-
-/// Dynamic shared memory that a block can have.
-static int64_t sharedLimit(StringRef chip) {
-  if (chip.starts_with("sm_80") || chip.starts_with("sm_87"))
-    return 163 * 1024;
-  if (chip.starts_with("sm_86") || chip.starts_with("sm_89") || chip.starts_with("sm_12"))
-    return 99 * 1024;
-  return 227 * 1024;
-}
 
 LogicalResult Emitter::run() {
   // The hardware has 255 registers a thread; far beyond it a program can only spill, and takes ages to compile.

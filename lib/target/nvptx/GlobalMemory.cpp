@@ -399,6 +399,9 @@ LogicalResult Emitter::emitAsyncLoad(AsyncLoadOp op) {
       }
       if (inside)
         size = arith::SelectOp::create(b, inside, size, i32(0));
+      OpBuilder::InsertionGuard guard(b);
+      if (holder) // threads with replicas would write what is being written
+        b.setInsertionPointToStart(scf::IfOp::create(b, holder, /*withElseRegion=*/false).thenBlock());
       NVVM::CpAsyncOp::create(b, to, from, bytes, cache, size);
       continue;
     }

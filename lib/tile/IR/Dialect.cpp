@@ -295,6 +295,13 @@ static int intAttr(func::FuncOp func, StringRef name, int fallback) {
 }
 int tile::numWarps(func::FuncOp func) { return intAttr(func, "tile.num_warps", 4); }
 int tile::numStages(func::FuncOp func) { return intAttr(func, "tile.num_stages", 2); }
+int64_t tile::sharedLimit(StringRef chip) {
+  if (chip.starts_with("sm_80") || chip.starts_with("sm_87"))
+    return 163 * 1024;
+  if (chip.starts_with("sm_86") || chip.starts_with("sm_89") || chip.starts_with("sm_12"))
+    return 99 * 1024;
+  return 227 * 1024;
+}
 bool tile::fastMath(func::FuncOp func) { return func->hasAttr("tile.fast_math"); }
 
 /// Whether the function has a type, and attributes of its arguments that fit it. Attributes are verified before the op.

@@ -592,9 +592,9 @@ Value Assigner::fragments(Value value, const Layout &layout) {
   while (auto transpose = source.getDefiningOp<TransposeOp>())
     source = transpose.getOperand();
   bool isLoaded = source.getDefiningOp<LoadOp>() != nullptr;
-  bool through = !isLoaded && type.getElementTypeBitWidth() == 16 &&
-                 (rigid(value) ? planConversion(homeOf(value), layout).kind == ConversionKind::SharedMemory
-                               : isCostly(source));
+  bool through =
+      !isLoaded && type.getElementTypeBitWidth() == 16 &&
+      (rigid(value) ? planConversion(homeOf(value), layout).kind == ConversionKind::SharedMemory : isCostly(source));
   if (!through)
     return demand(value, layout, true);
   Value slot = inShared(value);

@@ -131,7 +131,8 @@ LogicalResult pipeline(scf::ForOp loop, ArrayRef<AsyncLoadOp> copies, int stages
     return failure();
   // Reads run ahead of writes: not those of memory that the loop writes, which must see the writes before them.
   WalkResult writes = loop.walk([&](StoreOp store) {
-    bool reads = llvm::any_of(copies, [&](AsyncLoadOp copy) { return sliced(copy.getView()) == sliced(store.getView()); });
+    bool reads =
+        llvm::any_of(copies, [&](AsyncLoadOp copy) { return sliced(copy.getView()) == sliced(store.getView()); });
     return reads ? WalkResult::interrupt() : WalkResult::advance();
   });
   if (writes.wasInterrupted())

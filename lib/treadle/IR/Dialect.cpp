@@ -106,14 +106,14 @@ bool FieldType::isState() const { return getIndices() == "BH" && getElementType(
 
 LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
-  if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk")
+  if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk" &&
+      name != "treadle.split")
     return success();
   if (!isa<func::FuncOp>(op))
     return op->emitError() << "'" << name << "' belongs on a function";
   if (name == "treadle.chunk") {
     auto rows = dyn_cast<IntegerAttr>(attr.getValue());
-    if (!rows || !rows.getType().isSignlessInteger(32) ||
-        !llvm::is_contained({0, 16, 32, 64, 128, 256}, rows.getInt()))
+    if (!rows || !rows.getType().isSignlessInteger(32) || !llvm::is_contained({0, 16, 32, 64, 128, 256}, rows.getInt()))
       return op->emitError() << "treadle.chunk is 16, 32, 64, 128 or 256 as i32, or 0, found " << attr.getValue();
   } else if (!isa<UnitAttr>(attr.getValue())) {
     return op->emitError() << name << " has no value, found " << attr.getValue();

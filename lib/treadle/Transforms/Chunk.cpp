@@ -30,11 +30,31 @@ using namespace treadle;
 static constexpr int64_t leastSize = 16;
 /// Elements of the largest tile of a chunk, for each warp, that registers hold beside others.
 static constexpr int64_t elementsPerWarp = 4096;
-/// Bytes of shared memory that a block may have, less what layouts and reductions take.
-static constexpr int64_t sharedBytes = 208 << 10;
+/// Bytes of shared memory that changes of layout and reductions take.
+static constexpr int64_t scratchBytes = 19 << 10;
 
-ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule)
-    : Frame(mixer, schedule.rows, leastSize), form(form), warps(schedule.warps) {
+/// Whether the decay of a state over a segment has to be kept: it is neither none, nor the same for all tokens, nor
+/// told by another state.
+static bool keepsChange(ScanOp scan, const StateForm &how) {
+  if (how.kind == StateForm::Affine)
+    return true;
+  auto isStill = [&](Value g) {
+    Slice slice = sliceOf(scan, g, [](Value) { return false; });
+    return llvm::all_of(slice.arguments, [&](auto &argument) {
+      unsigned number = cast<BlockArgument>(argument.first).getArgNumber();
+      return number < scan.getInputs().size() &&
+             !cast<FieldType>(scan.getInputs()[number].getType()).getIndices().contains('T');
+    });
+  };
+  return how.decay.channel || (how.decay.scalar && !isStill(how.decay.scalar));
+}
+
+ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule, Pass pass)
+    : Frame(mixer, schedule.rows, leastSize), form(form), warps(schedule.warps), pass(pass) {
+  if (pass != Whole)
+    for (auto [state, how] : llvm::enumerate(form.states))
+      if (keepsChange(scan, how))
+        changes.push_back(state);
   isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
                     return cast<FieldType>(output).getElementType().isF32();
                   });
@@ -113,8 +133,7 @@ Value ChunkKernel::lastRow(Value tile) {
 }
 
 /// The first result of a scan along time, in the direction of the walk.
-Value ChunkKernel::scanned(ArrayRef<Value> tiles,
-                           function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
+Value ChunkKernel::scanned(ArrayRef<Value> tiles, function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
   SmallVector<Type> types(ValueRange(tiles).getTypes());
   auto scanOp = tile::ScanOp::create(builder, loc, types, tiles, 0u, scan.getReverse());
   OpBuilder::InsertionGuard guard(builder);
@@ -236,7 +255,9 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
     return tile;
   };
   double infinity = std::numeric_limits<double>::infinity();
-  double neutral = how.kind == StateForm::Min ? infinity : how.kind == StateForm::Add || how.kind == StateForm::Affine ? 0 : -infinity;
+  double neutral = how.kind == StateForm::Min                                    ? infinity
+                   : how.kind == StateForm::Add || how.kind == StateForm::Affine ? 0
+                                                                                 : -infinity;
   Value x;
   if (how.x) {
     FailureOr<Value> found = lifted(how.x, neutral);
@@ -294,6 +315,10 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
                                               op<arith::AddFOp>(op<arith::MulFOp>(a[1], b[0]), b[1])};
                   }).getDefiningOp<tile::ScanOp>();
     result = op<arith::AddFOp>(op<arith::MulFOp>(spreadBefore(x), scanOp.getResult(0)), scanOp.getResult(1));
+    if (const auto *place = llvm::find(changes, state); pass == FirstPass && place != changes.end()) {
+      unsigned i = form.states.size() + (place - changes.begin());
+      part.after[i] = op<arith::MulFOp>(part.before[i], lastRow(scanOp.getResult(0)));
+    }
     break;
   }
   case StateForm::Linear:
@@ -310,11 +335,23 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
 void ChunkKernel::setRange(Part &part, Value from, Value to) {
   part.from = from;
   part.to = to;
-  part.valid = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sge, from), isPosition(arith::CmpIPredicate::slt, to));
+  part.valid =
+      op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sge, from), isPosition(arith::CmpIPredicate::slt, to));
 }
 
-/// Packed sequences: the part of each array that is this block's, so that bounds are those of the sequence.
+/// Packed or split sequences: the part of each array that is this block's, so that bounds are those of the walk.
 LogicalResult ChunkKernel::sliceByLength() {
+  if (segment) {
+    Value size, start = segmentStart(segment, size);
+    first = first ? op<arith::AddIOp>(first, start) : start;
+    length = size;
+    if (pass == FirstPass) {
+      // Nothing comes after the last.
+      Value isLast =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, op<arith::SubIOp>(segments, index(1)));
+      length = select(isLast, zero, size);
+    }
+  }
   if (!first)
     return success();
   for (auto [i, array] : llvm::enumerate(mixer.arrays))
@@ -378,13 +415,18 @@ LogicalResult ChunkKernel::work(Part &part, Phase phase, Value time) {
   for (unsigned state = 0; state < form.states.size(); ++state) {
     if (part.after[state])
       continue;
-    FailureOr<Value> next =
-        form.states[state].kind == StateForm::Linear ? advance(part, state) : running(part, state);
+    FailureOr<Value> next = form.states[state].kind == StateForm::Linear ? advance(part, state) : running(part, state);
     if (failed(next))
       return failure();
     if (form.states[state].kind == StateForm::Linear)
       part.after[state] = *next;
   }
+  if (pass == FirstPass)
+    for (auto [i, state] : llvm::enumerate(changes))
+      if (form.states[state].kind == StateForm::Linear) {
+        Value before = part.before[form.states.size() + i];
+        part.after[form.states.size() + i] = op<arith::AddFOp>(before, gateOf(part, form.states[state])->change);
+      }
   return success();
 }
 
@@ -417,10 +459,15 @@ bool ChunkKernel::isEarly(unsigned state) {
 LogicalResult ChunkKernel::workInParts(Part &chunk, Phase phase, Value time) {
   // What decays need is the same for all parts.
   SmallVector<unsigned> early, late, telescopes;
-  for (unsigned state = 0; state < form.states.size(); ++state)
-    (isEarly(state) ? early : late).push_back(state);
+  for (unsigned state = 0; state < chunk.before.size(); ++state) {
+    unsigned of = state < form.states.size() ? state : changes[state - form.states.size()];
+    bool isState = form.states[of].kind != StateForm::Linear || state < form.states.size();
+    (isState && isEarly(of) ? early : late).push_back(state);
+  }
   for (unsigned state : early)
-    if (form.states[state].kind == StateForm::Linear || failed(lift(chunk, newOf(state))))
+    if (state >= form.states.size())
+      continue;
+    else if (form.states[state].kind == StateForm::Linear || failed(lift(chunk, newOf(state))))
       return scan.emitError() << "internal error: a decay that depends on a linear state";
   for (const StateForm &how : form.states) {
     if (how.kind != StateForm::Linear || kindOf(how.decay) < Gate::Token)
@@ -488,14 +535,16 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
   }
   Part part;
   part.before.assign(loopOp.getRegionIterArgs().begin(), loopOp.getRegionIterArgs().end());
-  part.after.resize(form.states.size());
+  part.after.resize(part.before.size());
   bool inParts = what != OutputsOnly && llvm::any_of(form.states, [&](const StateForm &how) {
-    return how.kind == StateForm::Linear && kindOf(how.decay) >= Gate::Token;
-  });
+                   return how.kind == StateForm::Linear && kindOf(how.decay) >= Gate::Token;
+                 });
   // Where nothing tells how long the last chunk was, it may as well be whole: what lies past its end reads as zeros.
-  bool matters = isReverse || inParts || what == StatesOnly || llvm::any_of(llvm::enumerate(form.states), [&](auto each) {
-    return each.value().kind != StateForm::Linear || mixer.find(Array::Final, each.index()) || each.value().decay.isNone();
-  });
+  bool matters =
+      isReverse || inParts || what == StatesOnly || llvm::any_of(llvm::enumerate(form.states), [&](auto each) {
+        return each.value().kind != StateForm::Linear || mixer.find(Array::Final, each.index()) ||
+               each.value().decay.isNone();
+      });
   if (what == OutputsOnly || !matters) {
     setRange(part, zero, step);
   } else {
@@ -517,37 +566,55 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
 }
 
 LogicalResult ChunkKernel::write() {
-  begin();
+  begin(pass == FirstPass ? "_segments" : "");
   kernel->setAttr("tile.num_warps", builder.getI32IntegerAttr(int32_t(warps)));
-  if (failed(place()) || failed(loadConstants()) || failed(sliceByLength()))
+  if (failed(place()) || failed(loadConstants()))
+    return failure();
+  FailureOr<SmallVector<Value>> states = pass == FirstPass ? neutralStates() : initialStates();
+  if (failed(states))
+    return failure();
+  // Of a matrix, the axis that readouts sum over comes last.
+  auto turn = [&](MutableArrayRef<Value> values) {
+    for (auto [how, value] : llvm::zip(form.states, values))
+      if (how.kind == StateForm::Linear && how.value && how.axis == 0)
+        value = transposed(value);
+  };
+  if (pass != FirstPass)
+    turn(*states);
+  if (pass == SecondPass && failed(states = combineSegments(*states)))
+    return failure();
+  if (failed(sliceByLength()))
     return failure();
   auto numbers = RankedTensorType::get({rows}, builder.getI32Type());
   positions = tile::IotaOp::create(builder, loc, numbers);
   if (scan.getReverse())
     positions = op<arith::SubIOp>(constant(numbers, double(rows - 1)), positions);
-  FailureOr<SmallVector<Value>> states = initialStates();
-  if (failed(states))
-    return failure();
-  // Of a matrix, the axis that readouts sum over comes last.
-  auto turn = [&](SmallVectorImpl<Value> &values) {
-    for (auto [how, value] : llvm::zip(form.states, values))
-      if (how.kind == StateForm::Linear && how.value && how.axis == 0)
-        value = transposed(value);
-  };
-  turn(*states);
-  FailureOr<SmallVector<Value>> finals = walk(scan.getNoncausal() ? StatesOnly : All, *states);
+  bool statesFirst = scan.getNoncausal() || pass == FirstPass;
+  FailureOr<SmallVector<Value>> finals = walk(statesFirst ? StatesOnly : All, *states);
   if (failed(finals))
     return failure();
-  if (scan.getNoncausal()) {
-    builder.setInsertionPointAfter(loop);
-    for (auto [next, final] : llvm::zip(scan.getYield().getStates(), *finals))
-      constants.map(next, final);
-    if (failed(walk(OutputsOnly, {})))
-      return failure();
-  }
   builder.setInsertionPointAfter(loop);
-  turn(*finals);
-  storeFinals(*finals);
+  if (pass == FirstPass) {
+    if (failed(storeSegment(*finals)))
+      return failure();
+  } else {
+    if (scan.getNoncausal()) {
+      for (auto [next, final] : llvm::zip(scan.getYield().getStates(), *finals))
+        constants.map(next, final);
+      if (failed(walk(OutputsOnly, {})))
+        return failure();
+      builder.setInsertionPointAfter(loop);
+    }
+    OpBuilder::InsertionGuard guard(builder);
+    if (pass == SecondPass) {
+      Value last = op<arith::SubIOp>(segments, index(1));
+      Value isLast = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, last);
+      auto branch = scf::IfOp::create(builder, loc, isLast, /*withElseRegion=*/false);
+      builder.setInsertionPointToStart(branch.thenBlock());
+    }
+    turn(*finals);
+    storeFinals(*finals);
+  }
   func::ReturnOp::create(builder, loc);
   return success();
 }
@@ -574,11 +641,12 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
       continue;
     int64_t key = elements(how.key), value = elements(how.value);
     result += key * value * (4 + productBytes) + rows * rows * productBytes;
-    // Factors of vectors take f16 to f32.
+    // Factors of vectors take f16 to f32, whose fragments are not read from one copy.
     bool isVector = how.decay.channel || how.decay.telescope;
-    int64_t keyBytes = isVector && productBytes == 2 && !isa<BlockArgument>(how.key) ? 4 : productBytes;
+    bool isWide = isVector && scan.getNumOutputs() &&
+                  cast<FieldType>(scan.getOutputs().front().getType()).getElementType().isF16();
     if (isVector || !isa<BlockArgument>(how.key))
-      result += 2 * rows * key * keyBytes;
+      result += 2 * rows * key * (isWide ? 8 : productBytes);
     if (!isa<BlockArgument>(how.value) || !how.decay.isNone())
       result += rows * value * productBytes;
   }
@@ -587,7 +655,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
 
 /// Goes through all that will be lifted, and finds the largest.
 FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const NormalForm &form, Schedule given,
-                                                     NormalForm::Obstacle &why) {
+                                                     int64_t sharedBytes, NormalForm::Obstacle &why) {
   ScanOp scan = mixer.scan;
   Sharing sharing(scan, mixer.indexed);
   StepWriter sizes(sharing, {}, 0, leastSize);
@@ -653,7 +721,7 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
   Schedule chosen{given.rows ? given.rows : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
-           sharedBytesFor(mixer, form, sharing, chosen.rows) <= sharedBytes;
+           sharedBytesFor(mixer, form, sharing, chosen.rows) + scratchBytes <= sharedBytes;
   };
   while (chosen.rows > leastSize && !fits())
     chosen.rows /= 2;
@@ -665,6 +733,7 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
 
 namespace {
 struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
+  using ChunkBase::ChunkBase;
   void runOnOperation() override {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       auto rows = function->getAttrOfType<IntegerAttr>("treadle.chunk");
@@ -678,15 +747,29 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
       std::optional<NormalForm> form = NormalForm::of(mixer->scan, why);
       FailureOr<ChunkKernel::Schedule> schedule = ChunkKernel::Schedule();
       if (form)
-        schedule = ChunkKernel::choose(*mixer, *form, {rows.getInt(), warps ? warps.getInt() : 0}, why);
+        schedule = ChunkKernel::choose(*mixer, *form, {rows.getInt(), warps ? warps.getInt() : 0}, sharedBytes, why);
       if (failed(schedule))
         return signalPassFailure();
       if (!schedule->rows) {
         why.op->emitRemark() << "computed token by token, not in chunks: " << why.reason;
         continue;
       }
-      if (failed(ChunkKernel(*mixer, *form, *schedule).write()))
+      if (function->hasAttr("treadle.split")) {
+        if (mixer->scan.getNoncausal()) {
+          function.emitError() << "treadle.split: a noncausal scan is not split into segments";
+          return signalPassFailure();
+        }
+        ChunkKernel::addSegments(*mixer, *form);
+        Mixer firstMixer = *mixer;
+        llvm::erase_if(firstMixer.arrays, [](const Array &array) {
+          return array.role == Array::Initial || array.role == Array::Output || array.role == Array::Final;
+        });
+        if (failed(ChunkKernel(firstMixer, *form, *schedule, ChunkKernel::FirstPass).write()) ||
+            failed(ChunkKernel(*mixer, *form, *schedule, ChunkKernel::SecondPass).write()))
+          return signalPassFailure();
+      } else if (failed(ChunkKernel(*mixer, *form, *schedule).write())) {
         return signalPassFailure();
+      }
       function.erase();
     }
   }

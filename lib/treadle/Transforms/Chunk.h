@@ -25,17 +25,18 @@ struct Gate {
   mlir::Value whole;  ///< total. Channel: total - r
   mlir::Value enter;  ///< Channel: r, with which the state before the part is multiplied
   mlir::Value within; ///< Constant, Token: b_i - b_j, at [i, j]
+  mlir::Value change; ///< Token, Channel: the log-decay of the whole part
 };
 
-/// Tokens that are worked on together: a chunk or, where its decays are too strong for one set of factors, a part of it.
-/// Rows of tiles are tokens in order of time; positions count in the order of the walk.
+/// Tokens that are worked on together: a chunk or, where its decays are too strong for one set of factors, a part of
+/// it. Rows of tiles are tokens in order of time; positions count in the order of the walk.
 struct Part {
-  mlir::IRMapping lifted;                           ///< the step's values at all rows
-  llvm::DenseMap<mlir::Value, mlir::Value> stored;  ///< inputs as they are stored
-  mlir::Value from, to;                             ///< positions
-  mlir::Value valid;                                ///< of each row: is its position in the part?
-  bool isWhole = true;                              ///< it is the whole chunk: rows outside it hold no tokens
-  llvm::SmallVector<mlir::Value> before, after;     ///< the states
+  mlir::IRMapping lifted;                          ///< the step's values at all rows
+  llvm::DenseMap<mlir::Value, mlir::Value> stored; ///< inputs as they are stored
+  mlir::Value from, to;                            ///< positions
+  mlir::Value valid;                               ///< of each row: is its position in the part?
+  bool isWhole = true;                             ///< it is the whole chunk: rows outside it hold no tokens
+  llvm::SmallVector<mlir::Value> before, after;    ///< the states
   llvm::SmallVector<Gate> gates;
   llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, const Gate *, mlir::Value>> scores; ///< of query and key
 };
@@ -47,12 +48,12 @@ struct Part {
 ///     S   = e^{b_n} S + sum_j e^{b_n - b_j} k_j ⊗ v_j
 ///
 /// with b the sum of log-decays since the chunk's start. Scalar weights are formed from the differences. Those of a
-/// vector are factored: q_i e^{b_i - r} and k_j e^{r - b_j}, with r such that neither leaves the range of f32 as long as
-/// b does not fall by more than a bound in a part; where it would, the chunk is worked on in several parts. So every
+/// vector are factored: q_i e^{b_i - r} and k_j e^{r - b_j}, with r such that neither leaves the range of f32 as long
+/// as b does not fall by more than a bound in a part; where it would, the chunk is worked on in several parts. So every
 /// weight is right, however strong decays are, and a log-decay of -inf begins a part.
 ///
-/// Where S decays by a running log-sum-exp z of x, e^{b_i} is 1 / s_i, with s the sum of e^{x - base} so far: no logarithm
-/// is taken and, of a key that is e^{x - z} itself, no second exponential.
+/// Where S decays by a running log-sum-exp z of x, e^{b_i} is 1 / s_i, with s the sum of e^{x - base} so far: no
+/// logarithm is taken and, of a key that is e^{x - z} itself, no second exponential.
 class ChunkKernel : Frame {
 public:
   struct Schedule {
@@ -60,12 +61,19 @@ public:
     int64_t warps = 4;
   };
 
-  ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule);
+  /// A sequence that is split into segments takes two kernels: the first finds what each segment makes of no state, the
+  /// second begins each with what those before it make of the initial one.
+  enum Pass { Whole, FirstPass, SecondPass };
+
+  ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule, Pass pass = Whole);
+
+  /// Adds the arrays that the two kernels of a split sequence share.
+  static void addSegments(Mixer &mixer, const NormalForm &form);
 
   /// Rows and warps, where they are not given (0), whose tiles fit into a block's registers and shared memory; or why
   /// there are none.
   static llvm::FailureOr<Schedule> choose(const Mixer &mixer, const NormalForm &form, Schedule given,
-                                          NormalForm::Obstacle &why);
+                                          int64_t sharedBytes, NormalForm::Obstacle &why);
   llvm::LogicalResult write();
 
 private:
@@ -79,6 +87,13 @@ private:
   llvm::LogicalResult workInParts(Part &chunk, Phase phase, Value time);
   llvm::LogicalResult storeOutputs(Part &part, Value time);
   llvm::LogicalResult sliceByLength();
+  Value segmentStart(Value segment, Value &size);
+  llvm::LogicalResult storeSegment(mlir::ValueRange values);
+  llvm::FailureOr<llvm::SmallVector<Value>> combineSegments(mlir::ValueRange initial);
+  Value combined(unsigned state, mlir::ValueRange earlier, mlir::ValueRange later, Value length);
+  llvm::FailureOr<llvm::SmallVector<Value>> neutralStates();
+  bool isSharedAxis(unsigned position, unsigned axis);
+  Value readSegment(unsigned position, Type type, Value segment);
   void setRange(Part &part, Value from, Value to);
   bool isEarly(unsigned state);
 
@@ -141,8 +156,10 @@ private:
 
   const NormalForm &form;
   int64_t warps;
-  Value positions; ///< of the rows: 0, 1, …, or the other way round
-  mlir::Operation *loop = nullptr; ///< the one over chunks, before which still values are computed
+  Pass pass;
+  llvm::SmallVector<unsigned> changes; ///< states whose decay over a segment is kept, after the states
+  Value positions;                     ///< of the rows: 0, 1, …, or the other way round
+  mlir::Operation *loop = nullptr;     ///< the one over chunks, before which still values are computed
   llvm::DenseMap<Value, bool> moves;
   Phase phase = All;
 };

@@ -16,7 +16,7 @@ Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
 
 //===-- signature and places -----------------------------------------------===//
 
-void Frame::begin() {
+void Frame::begin(StringRef suffix) {
   SmallVector<Type> types;
   SmallVector<Location> locations;
   for (const Array &array : mixer.arrays) {
@@ -24,7 +24,8 @@ void Frame::begin() {
     locations.push_back(array.loc);
   }
   func::FuncOp function = mixer.function;
-  kernel = func::FuncOp::create(builder, function.getLoc(), function.getName(), builder.getFunctionType(types, {}));
+  kernel = func::FuncOp::create(builder, function.getLoc(), (function.getName() + suffix).str(),
+                                builder.getFunctionType(types, {}));
   for (NamedAttribute attr : function->getDiscardableAttrs())
     if (attr.getName().getValue().starts_with("tile."))
       kernel->setAttr(attr.getName(), attr.getValue());
@@ -34,9 +35,16 @@ void Frame::begin() {
   }
   AffineExpr heads = builder.getAffineSymbolExpr(0), sequences = builder.getAffineSymbolExpr(1);
   AffineExpr shares = builder.getAffineConstantExpr(sharing.numBlocks());
-  auto grid = AffineMap::get(0, 2, {shares, heads, mixer.packed ? sequences - 1 : sequences}, builder.getContext());
+  SmallVector<StringRef> dims{"H", mixer.packed ? "N1" : "B"};
+  if (mixer.isSplit()) {
+    // Blocks that share an axis are neighbours: what all of them read is read at one time.
+    shares = shares * builder.getAffineSymbolExpr(dims.size());
+    dims.push_back("segments");
+  }
+  auto grid =
+      AffineMap::get(0, dims.size(), {shares, heads, mixer.packed ? sequences - 1 : sequences}, builder.getContext());
   kernel->setAttr("tile.grid", AffineMapAttr::get(grid));
-  kernel->setAttr("tile.grid_dims", builder.getStrArrayAttr({"H", mixer.packed ? "N1" : "B"}));
+  kernel->setAttr("tile.grid_dims", builder.getStrArrayAttr(dims));
   kernel->setAttr("tile.kernel", builder.getUnitAttr());
   builder.setInsertionPointToStart(builder.createBlock(&kernel.getBody(), {}, types, locations));
   llvm::append_range(views, kernel.getArguments());
@@ -71,8 +79,15 @@ LogicalResult Frame::place() {
   zero = index(0);
   head = tile::ProgramIdOp::create(builder, loc, 1);
   sequence = entry = tile::ProgramIdOp::create(builder, loc, 2);
+  Value place = tile::ProgramIdOp::create(builder, loc, 0);
+  if (mixer.isSplit()) {
+    Value shares = index(sharing.numBlocks());
+    segments = dim("segments");
+    segment = arith::DivSIOp::create(builder, loc, place, shares);
+    place = arith::RemSIOp::create(builder, loc, place, shares);
+  }
   if (sharing.numBlocks() > 1) {
-    block = tile::ProgramIdOp::create(builder, loc, 0);
+    block = place;
     offset = arith::MulIOp::create(builder, loc, block, index(sharing.width()));
   }
   FailureOr<Value> heads = needDim("H");

@@ -7,8 +7,8 @@
 
 namespace treadle {
 
-/// A kernel in the making, of one block for each head of each sequence, or several that share an axis of the states: its
-/// arguments, what a block works on, and what it reads and writes at one time, or at `rows` times at once.
+/// A kernel in the making, of one block for each head of each sequence, or several that share an axis of the states:
+/// its arguments, what a block works on, and what it reads and writes at one time, or at `rows` times at once.
 class Frame {
 protected:
   using Value = mlir::Value;
@@ -17,8 +17,8 @@ protected:
 
   Frame(const Mixer &mixer, int64_t rows = 0, int64_t least = 1);
 
-  /// The kernel's signature, before the mixer.
-  void begin();
+  /// The kernel's signature, before the mixer. `suffix`: of its name.
+  void begin(llvm::StringRef suffix = "");
   /// What this block works on.
   llvm::LogicalResult place();
   /// The inputs that are the same at every time, into `constants`.
@@ -47,9 +47,10 @@ protected:
   Location loc;
   mlir::func::FuncOp kernel;
   int64_t rows, least;
-  bool isApproximate = false; ///< elementary functions may be the hardware's: results are rounded to 16 bits
-  llvm::SmallVector<Value> views;                          ///< of the arrays
+  bool isApproximate = false;     ///< elementary functions may be the hardware's: results are rounded to 16 bits
+  llvm::SmallVector<Value> views; ///< of the arrays
   Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
+  Value segment, segments;                                 ///< of a sequence that is split, in the order of the walk
   Value first, length;                                     ///< of the sequence, in time; no `first`: 0
   mlir::IRMapping constants;                               ///< what is the same at every time
 

@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace treadle;
 
-/// How far the sum of log-decays may fall, and rise, in a part, from its first token on. For a vector of decays, factors
-/// are then between e^-50 and e^50: products of three stay in the range of f32.
+/// How far the sum of log-decays may fall, and rise, in a part, from its first token on. For a vector of decays,
+/// factors are then between e^-50 and e^50: products of three stay in the range of f32.
 static constexpr double mostFall = 80, mostRise = 20, middle = -30;
 /// For scalars, whose weights are formed from differences, only rounding matters: that of sums of this size is small
 /// against that of 16-bit results.
@@ -110,9 +110,8 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         gate.first = at(part.from, *g);
         Value isLater = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sgt, part.from), part.valid);
         Value later = mask(isLater, *g, 0);
-        gate.sums = scanned({later}, [&](ValueRange a, ValueRange b) {
-          return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
-        });
+        gate.sums = scanned(
+            {later}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
       }
       if (!gate.out)
         outOfBounds(gate, part);
@@ -189,7 +188,8 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       if (failed(g))
         return failure();
       auto number = [&](Value i) -> Value {
-        return arith::SIToFPOp::create(builder, loc, f32, arith::IndexCastOp::create(builder, loc, builder.getI32Type(), i));
+        return arith::SIToFPOp::create(builder, loc, f32,
+                                       arith::IndexCastOp::create(builder, loc, builder.getI32Type(), i));
       };
       Value n = number(op<arith::SubIOp>(part.to, part.from));
       Value place = arith::SIToFPOp::create(builder, loc, vector, positions);
@@ -208,9 +208,8 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
     if (gate.base) {
       Value terms = exp(mask(part.valid, gate.terms, -std::numeric_limits<double>::infinity()));
       Value before = exp(gate.first);
-      Value sums = scanned({terms}, [&](ValueRange a, ValueRange b) {
-        return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
-      });
+      Value sums = scanned(
+          {terms}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
       sums = op<arith::AddFOp>(sums, row(before, rows));
       Value all = lastRow(sums);
       gate.terms = terms;
@@ -222,6 +221,7 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       continue;
     }
     Value total = lastOf(part, gate.sums);
+    gate.change = op<arith::AddFOp>(total, gate.first);
     if (gate.kind == Gate::Token) {
       gate.start = exp(op<arith::AddFOp>(gate.sums, splat(gate.first, vector)));
       gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.sums)), 0);
@@ -254,7 +254,9 @@ Type ChunkKernel::productType(const StateForm &how) {
 
 Value ChunkKernel::rounded(Value tile, Type element) {
   auto type = cast<RankedTensorType>(tile.getType());
-  return type.getElementType() == element ? tile : arith::TruncFOp::create(builder, loc, type.clone(element), tile).getResult();
+  return type.getElementType() == element
+             ? tile
+             : arith::TruncFOp::create(builder, loc, type.clone(element), tile).getResult();
 }
 
 Value ChunkKernel::dot(Value a, Value b, Value c) {
@@ -263,7 +265,8 @@ Value ChunkKernel::dot(Value a, Value b, Value c) {
     c = constant(RankedTensorType::get({left.getDimSize(0), right.getDimSize(1)}, builder.getF32Type()), 0);
   bool isTf32 = left.getElementType().isF32() && scan.getNumOutputs() &&
                 !cast<FieldType>(scan.getOutputs().front().getType()).getElementType().isF32();
-  return tile::DotOp::create(builder, loc, c.getType(), a, b, c, isTf32 ? tile::Precision::tf32 : tile::Precision::ieee);
+  return tile::DotOp::create(builder, loc, c.getType(), a, b, c,
+                             isTf32 ? tile::Precision::tf32 : tile::Precision::ieee);
 }
 
 /// A vector at all rows as an operand. Padding that is not loaded is 0; so are, if `masked`, rows outside the part.
@@ -364,8 +367,8 @@ FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gat
     part.scores.push_back({vector, how.key, gate, tile});
     return tile; // its weights are 0 where there is nothing
   }
-  Value isLater = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows),
-                                        row(positions, rows));
+  Value isLater =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows), row(positions, rows));
   tile = select(isLater, tile, constant(tile.getType(), 0));
   part.scores.push_back({vector, how.key, gate, tile});
   return tile;
@@ -393,8 +396,9 @@ FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout 
     return failure();
   bool isScaled = gate->kind == Gate::Constant || gate->kind == Gate::Token;
   if (!how.value) {
-    FailureOr<Value> wide = gate->kind == Gate::Channel ? weighted(part, what.query, gate->start, builder.getF32Type(), false)
-                                                        : operand(part, what.query, builder.getF32Type(), false);
+    FailureOr<Value> wide = gate->kind == Gate::Channel
+                                ? weighted(part, what.query, gate->start, builder.getF32Type(), false)
+                                : operand(part, what.query, builder.getF32Type(), false);
     if (failed(wide))
       return failure();
     Value old = sum(op<arith::MulFOp>(*wide, row(*before, rows)), 1);
@@ -435,8 +439,7 @@ FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
     after = op<arith::AddFOp>(*before, sum(*k, 0));
   } else {
     FailureOr<Value> k = key(part, how, gate);
-    FailureOr<Value> v = isScaled ? weighted(part, how.value, gate->toEnd, element, true)
-                                  : values(part, how, element);
+    FailureOr<Value> v = isScaled ? weighted(part, how.value, gate->toEnd, element, true) : values(part, how, element);
     if (failed(k) || failed(v))
       return failure();
     after = dot(transposed(*v), *k, *before);

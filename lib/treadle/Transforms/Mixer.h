@@ -17,6 +17,7 @@ struct Array {
     Final,
     Lengths, ///< where each packed sequence begins
     Entries, ///< which entry of the pools of states a sequence uses
+    Segment, ///< of a sequence that is split: what a segment makes of a state, or by how much it decays
   };
   Role role;
   unsigned position; ///< among the scan's inputs, states or outputs
@@ -37,6 +38,9 @@ struct Mixer {
 
   /// Reads a function with `treadle.mixer`; errors are at what is no part of one.
   static llvm::FailureOr<Mixer> read(mlir::func::FuncOp function);
+
+  /// Whether sequences are split into segments.
+  bool isSplit() const { return find(Array::Segment).has_value(); }
 
   /// The place of an array among the kernel's arguments; nothing if the kernel has none such.
   std::optional<unsigned> find(Array::Role role, unsigned position = 0) const;

@@ -157,7 +157,8 @@ std::optional<Core> Normaliser::core(Value value) {
     } else if (auto splat = dyn_cast_or_null<tile::SplatOp>(op)) {
       return Core{splat.getValue(), std::nullopt};
     } else if (matchPattern(value, m_Constant(&constant)) && constant.isSplat()) {
-      return Core{arith::ConstantOp::create(builder, value.getLoc(), constant.getSplatValue<TypedAttr>()), std::nullopt};
+      return Core{arith::ConstantOp::create(builder, value.getLoc(), constant.getSplatValue<TypedAttr>()),
+                  std::nullopt};
     } else {
       inside = false;
     }
@@ -227,8 +228,8 @@ bool Normaliser::isNonNegative(Value value) {
   DenseElementsAttr numbers;
   if (matchPattern(value, m_Constant(&number)))
     return !number.getValue().isNegative();
-  return matchPattern(value, m_Constant(&numbers)) && numbers.isSplat() &&
-         isa<FloatType>(numbers.getElementType()) && !numbers.getSplatValue<APFloat>().isNegative();
+  return matchPattern(value, m_Constant(&numbers)) && numbers.isSplat() && isa<FloatType>(numbers.getElementType()) &&
+         !numbers.getSplatValue<APFloat>().isNegative();
 }
 
 //===-- states -------------------------------------------------------------===//
@@ -239,7 +240,7 @@ std::optional<StateForm> Normaliser::extremum(unsigned state) {
   if (!isa_and_nonnull<arith::MaximumFOp, arith::MinimumFOp, LogAddExpOp>(op))
     return std::nullopt;
   StateForm form;
-  form.kind = isa<LogAddExpOp>(op)          ? StateForm::LogAddExp
+  form.kind = isa<LogAddExpOp>(op)         ? StateForm::LogAddExp
               : isa<arith::MaximumFOp>(op) ? StateForm::Max
                                            : StateForm::Min;
   unsigned other = op->getOperand(0) == oldOf(state) ? 1 : 0;
@@ -346,7 +347,9 @@ std::optional<StateForm> Normaliser::linear(unsigned state, const Affine &update
   for (const Core &decay : decays)
     if (decay.axis && *decay.axis != form.axis)
       return no(decay.value, "the state decays along another axis than it is summed over");
-  auto vectorAlong = [&](unsigned axis) { return RankedTensorType::get({type.getDimSize(axis)}, builder.getF32Type()); };
+  auto vectorAlong = [&](unsigned axis) {
+    return RankedTensorType::get({type.getDimSize(axis)}, builder.getF32Type());
+  };
   std::optional<Decay> decay = decayOf(decays, vectorAlong(form.axis));
   if (!decay)
     return std::nullopt;

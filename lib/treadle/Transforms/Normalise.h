@@ -30,12 +30,12 @@ struct Readout {
 /// How a state comes from its old value, and how it is read.
 struct StateForm {
   enum Class {
-    Linear,   ///< S = e^g S + key ⊗ value, read by sums over one axis; of rank 1: n = e^g n + key, read by q @ n
-    Add,      ///< s = s + x
-    Max,      ///< s = max(s, x)
-    Min,      ///< s = min(s, x)
-    LogAddExp,///< s = log(e^s + e^x)
-    Affine,   ///< s = a s + x
+    Linear,    ///< S = e^g S + key ⊗ value, read by sums over one axis; of rank 1: n = e^g n + key, read by q @ n
+    Add,       ///< s = s + x
+    Max,       ///< s = max(s, x)
+    Min,       ///< s = min(s, x)
+    LogAddExp, ///< s = log(e^s + e^x)
+    Affine,    ///< s = a s + x
   } kind;
   // Linear:
   unsigned axis = 0; ///< that readouts sum over

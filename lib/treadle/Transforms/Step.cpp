@@ -244,9 +244,9 @@ LogicalResult StepWriter::write(OpBuilder &builder, Operation *op, IRMapping &ma
 
 void treadle::approximate(Operation *op) {
   if (auto fast = dyn_cast<arith::ArithFastMathInterface>(op))
-    op->setAttr(fast.getFastMathAttrName(),
-                arith::FastMathFlagsAttr::get(op->getContext(),
-                                              arith::FastMathFlags::afn | arith::FastMathFlags::contract));
+    op->setAttr(
+        fast.getFastMathAttrName(),
+        arith::FastMathFlagsAttr::get(op->getContext(), arith::FastMathFlags::afn | arith::FastMathFlags::contract));
 }
 
 LogicalResult StepWriter::write(OpBuilder &builder, const Slice &slice, IRMapping &map) const {

@@ -26,7 +26,8 @@ class StepWriter {
 public:
   /// `offset`: where the block's part of the shared axis begins; null if none is shared. `least`: the smallest size of
   /// an axis that is not 1. `isApproximate`: elementary functions may be as exact as the hardware's, about 1e-6.
-  StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1, bool isApproximate = false)
+  StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1,
+             bool isApproximate = false)
       : sharing(sharing), offset(offset), rows(rows), least(least), isApproximate(isApproximate) {}
 
   /// The type of a step's value in the kernel. An error, at `op`, if that is too large.

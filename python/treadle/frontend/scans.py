@@ -130,6 +130,7 @@ class Scan:
         reverse: bool = False,
         causal: bool = True,
         chunked: bool = False,
+        split: bool = False,
         grouped: Collection[str] = (),
         align: int | Mapping[str, int] | None = None,
         fast_math: bool = False,
@@ -140,7 +141,8 @@ class Scan:
         initial: the states' first values are arguments, not the defaults; final: their last values are returned.
         packed: sequences lie one after the other; indexed: states live in a pool. reverse: from the last token to the
         first. causal: False, outputs see the states after all tokens. chunked: work on `chunk` tokens at once where the
-        step allows it, not on one at a time. grouped: inputs with a value for each group of
+        step allows it, not on one at a time; split: then by two kernels, on segments of sequences side by side.
+        grouped: inputs with a value for each group of
         heads, not for each head. align: what addresses are multiples of, in bytes, of all arrays or of some by name
         ("q", "S_initial", "o", "S_final").
         """
@@ -155,6 +157,7 @@ class Scan:
             reverse,
             causal,
             chunked,
+            split,
             tuple(grouped),
             align,
             fast_math,

@@ -44,6 +44,7 @@ class Options:
     reverse: bool = False
     causal: bool = True
     chunked: bool = False
+    split: bool = False
     grouped: tuple[str, ...] = ()
     align: int | Mapping[str, int] | None = None
     fast_math: bool = False
@@ -228,6 +229,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         "treadle.mixer",
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
+        *(["treadle.split"] if options.split else []),
         *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
         *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),

@@ -11,7 +11,7 @@ from treadle.runtime.call import device_of, dtype_name
 
 __all__ = [
     "address", "alignment", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array", "is_integer",
-    "is_torch", "place_of", "shape_of", "shown_dtype", "to_int64", "to_numpy",
+    "is_torch", "multiprocessors", "place_of", "shape_of", "shown_dtype", "to_int64", "to_numpy",
 ]  # fmt: skip
 
 DTYPES = {
@@ -110,6 +110,12 @@ def alignment(value: Any, axes: int) -> int:
 def address(value: Any) -> int:
     """Of its first element."""
     return int(value.data_ptr() if is_torch(value) else value.ctypes.data)
+
+
+def multiprocessors(value: Any) -> int:
+    """Of the GPU that a tensor of PyTorch is on."""
+    properties = sys.modules["torch"].cuda.get_device_properties(device_of(value))
+    return int(properties.multi_processor_count)
 
 
 def copy(value: Any, stream: Any) -> Any:

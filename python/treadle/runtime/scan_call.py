@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from treadle.runtime.bundle import Bundle, Prepared
 
 _COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
-CALL_SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", *_COMMON))
+CALL_SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "segments", *_COMMON))
 STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
+
+_SHORTEST_SEGMENT = 512  # tokens: below, starting a segment costs more than it saves
+_MOST_SEGMENTS = 64
 
 _cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
 _bundles: Remembered[Bundle] = weakref.WeakKeyDictionary()
@@ -37,6 +41,7 @@ def call_scan(
     cu_seqlens: Any = None,
     reverse: bool = False,
     causal: bool = True,
+    segments: int | None = None,
     head_first: bool = False,
     out: Any = None,
     stream: Any = None,
@@ -59,10 +64,12 @@ def call_scan(
     cu_seqlens: [N + 1] int64 or int32, where the inputs are. Sequence i of N is the tokens cu_seqlens[i] to
     cu_seqlens[i + 1] of a batch of 1; states are [N, H, ...]. On a GPU its content is not checked.
     reverse: from the last token to the first. causal=False: every output is of the final states.
+    segments: into how many parts sequences are split, which run at the same time, where the step can be worked on in
+    chunks; None: as many as a GPU has room for, where there are few sequences and heads, and 1 elsewhere.
     on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
     stream: of the GPU; None: PyTorch's current one.
     """
-    settings = (output_final_state, reverse, causal, head_first, on, arch, fast_math)
+    settings = (output_final_state, reverse, causal, segments, head_first, on, arch, fast_math)
     like = _likeness(scan, args, own, "call", *map(str, settings))
     like.add_all("initial_state", initial_state, _state_names(scan, "initial"))
     like.add_all("out", out, _output_places(out))
@@ -71,6 +78,10 @@ def call_scan(
     if like.known and (plan := known.get(_key(scan, like))) is not None:
         return plan.run(like, stream)
     bound = bind(scan, args, own, CALL_SETTINGS, head_first)
+    if segments is not None and (type(segments) is not int or segments < 1):
+        raise bound.fail("segments", f"expected a number from 1, or None, found {segments!r}")
+    if segments not in (None, 1) and not causal:
+        raise bound.fail("segments", f"expected 1, or None, with causal=False, found {segments}")
     launch = _Launch(bound, on, arch, stream, fast_math)
     if cu_seqlens is not None:
         bound.pack(cu_seqlens)
@@ -86,6 +97,7 @@ def call_scan(
         reverse=bool(reverse),
         causal=bool(causal),
         chunked=True,
+        segments=segments,
     )
     if made is not None and like.known and bound.cu_seqlens is cu_seqlens:
         plans.store(known, _key(scan, like), _Plan(scan, like, launch, *made, outputs, final))
@@ -223,6 +235,8 @@ class _Plan:
             place(like.places.get(f"out{i}"), name, array)
             for i, (name, array) in enumerate(zip(launch.names, outputs, strict=True))
         ]
+        for name, array in launch.workspace.items():
+            place(None, name, array)
         in_pools = "state_indices" in like.places
         self._final: list[int] | None = None
         if final is not None:
@@ -255,6 +269,8 @@ class _Launch:
         self.fast_math = bool(fast_math)
         self.dtype = bound.dtype()
         self.names: list[str] = []
+        self.workspace: dict[str, Any] = {}
+        """Arrays that the kernels of a split sequence share."""
 
     def outputs(self, out: Any) -> list[Any]:
         """The arrays for the outputs, as the caller sees them: new ones, or those given."""
@@ -294,6 +310,7 @@ class _Launch:
         reverse: bool = False,
         causal: bool = True,
         chunked: bool = False,
+        segments: int | None = 1,
     ) -> tuple[Bundle, Prepared] | None:
         """Compile, unless that was done before, and launch. What was launched, if other calls may launch it again."""
         fields = dict(self.bound.inputs)
@@ -308,6 +325,7 @@ class _Launch:
             "reverse": reverse,
             "causal": causal,
             "chunked": chunked,
+            "split": segments not in (1, None),
             "grouped": self.bound.grouped,
             "fast_math": self.fast_math,
         }
@@ -316,6 +334,12 @@ class _Launch:
         ready = {name: BFloat16(x) if arrays.dtype_name(x) == "uint16" else x for name, x in arguments.items()}
         program = self._cpu_program(settings) if self.on == "cpu" else None
         bundle = program.bundle if program is not None else self._bundle(settings, fields)
+        if segments is None and self.on == "gpu" and causal:
+            segments = self._room(bundle, ready)
+            if segments > 1:
+                bundle = self._bundle({**settings, "split": True}, fields)
+        self.workspace = self._workspace(bundle, segments or 1)
+        ready.update(self.workspace)
         in_place = [name for name, state in (final or {}).items() if _is_same(state, (initial or {}).get(name))]
         copied = bool(in_place) and self._needs_copies(bundle, ready)
         if copied:
@@ -332,6 +356,23 @@ class _Launch:
 
             Simulator().run(bundle, **ready).check()
         return None
+
+    def _room(self, bundle: Bundle, ready: Mapping[str, Any]) -> int:
+        """How many times the blocks of a launch fit on the GPU's multiprocessors, one block on each."""
+        blocks = max(1, math.prod(bundle.prepare(**ready).launches[0].grid))
+        shortest = self.bound.indices["T"] // _SHORTEST_SEGMENT
+        return max(1, min(arrays.multiprocessors(self.bound.first) // blocks, shortest, _MOST_SEGMENTS))
+
+    def _workspace(self, bundle: Bundle, segments: int) -> dict[str, Any]:
+        """New arrays for what the kernels of a split sequence hand on, if the bundle has such."""
+        indices = {**self.bound.indices, "N": self.bound.sequences, "segments": segments}
+        return {
+            param.name: arrays.empty(
+                [size if isinstance(size, int) else indices[size] for size in param.shape], "f32", self.bound.first
+            )
+            for param in bundle.params
+            if param.is_tensor and param.shape[:1] == ("segments",)
+        }
 
     def _needs_copies(self, bundle: Bundle, ready: Mapping[str, Any]) -> bool:
         """Whether states that are changed in place must be read from a copy.
@@ -354,7 +395,9 @@ class _Launch:
         scan = self.bound.scan
 
         def make() -> CpuProgram:
-            return compiler.CpuProgram(scan.to_mlir(self.bound.constants, self.dtype, **settings), {"name": scan.name})
+            text = scan.to_mlir(self.bound.constants, self.dtype, **settings)
+            kernels = compiler.kernels_of(text) if settings["split"] else ("",)
+            return compiler.CpuProgram(text, {"name": scan.name}, kernels)
 
         return remembered(_cpu_programs, scan, self._key(settings), make)
 

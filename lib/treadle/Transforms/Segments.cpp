@@ -1,0 +1,229 @@
+//===-- Segments.cpp - sequences in segments, one block each ---------------===//
+//
+// Where there are fewer heads and sequences than the GPU has room for, each sequence is split:
+//
+//     first kernel    each segment's states, from none, and by how much it decays
+//     second kernel   for each segment, the initial state and the segments before it put together; then the walk
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chunk.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace treadle;
+
+/// An array over segments, sequences and heads for a value of that shape.
+static Array segmentArray(Mixer &mixer, unsigned position, const Twine &name, ArrayRef<int64_t> value) {
+  Builder builder(mixer.function.getContext());
+  SmallVector<Attribute> dims;
+  for (StringRef index : {"segments", mixer.packed ? "N" : "B", "H"})
+    dims.push_back(builder.getStringAttr(index));
+  SmallVector<int64_t> shape(3, ShapedType::kDynamic), strides(3, ShapedType::kDynamic);
+  int64_t stride = ShapedType::getNumElements(value);
+  int64_t align = std::min<int64_t>(16, 4 * (stride & -stride));
+  for (int64_t size : value) {
+    dims.push_back(builder.getI64IntegerAttr(size));
+    shape.push_back(size);
+    strides.push_back(stride /= size);
+  }
+  auto view = tile::ViewType::get(builder.getContext(), shape, builder.getF32Type(), strides, align, /*max_bytes=*/0);
+  return {Array::Segment, position, name.str(), mixer.scan.getLoc(), view, builder.getArrayAttr(dims), 3};
+}
+
+static ArrayRef<int64_t> shapeOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+void ChunkKernel::addSegments(Mixer &mixer, const NormalForm &form) {
+  ChunkKernel names(mixer, form, {16, 4}, SecondPass);
+  unsigned position = 0;
+  for (auto [state, how] : llvm::enumerate(form.states)) {
+    SmallVector<int64_t> shape(shapeOf(names.oldOf(state).getType()));
+    if (how.kind == StateForm::Linear && how.value && how.axis == 0)
+      std::swap(shape[0], shape[1]);
+    mixer.arrays.push_back(segmentArray(mixer, position++, "segment_state" + Twine(state), shape));
+  }
+  for (unsigned state : names.changes) {
+    const StateForm &how = form.states[state];
+    Value like = how.kind == StateForm::Affine ? names.oldOf(state) : how.decay.channel;
+    ArrayRef<int64_t> shape = like ? shapeOf(like.getType()) : ArrayRef<int64_t>();
+    mixer.arrays.push_back(segmentArray(mixer, position++, "segment_decay" + Twine(state), shape));
+  }
+}
+
+/// Where a segment begins, and its size.
+Value ChunkKernel::segmentStart(Value number, Value &size) {
+  Value step = index(rows), one = index(1);
+  auto quotient = [&](Value a, Value b) {
+    Value sum = op<arith::AddIOp>(a, op<arith::SubIOp>(b, one));
+    return op<arith::DivSIOp>(sum, b);
+  };
+  Value most = op<arith::MulIOp>(quotient(quotient(length, segments), step), step);
+  if (scan.getReverse())
+    number = op<arith::SubIOp>(op<arith::SubIOp>(segments, one), number);
+  Value start = op<arith::MinSIOp>(op<arith::MulIOp>(number, most), length);
+  size = op<arith::MinSIOp>(most, op<arith::SubIOp>(length, start));
+  return start;
+}
+
+/// States before any token, and decays of none.
+FailureOr<SmallVector<Value>> ChunkKernel::neutralStates() {
+  SmallVector<Value> result;
+  double infinity = std::numeric_limits<double>::infinity();
+  for (auto [state, how] : llvm::enumerate(form.states)) {
+    FailureOr<Type> type = still().typeOf(oldOf(state), scan);
+    if (failed(type))
+      return failure();
+    if (auto matrix = dyn_cast<RankedTensorType>(*type);
+        matrix && how.kind == StateForm::Linear && how.value && how.axis == 0)
+      *type = matrix.clone({matrix.getDimSize(1), matrix.getDimSize(0)});
+    bool isLog = how.kind == StateForm::Max || how.kind == StateForm::LogAddExp;
+    result.push_back(constant(*type, isLog ? -infinity : how.kind == StateForm::Min ? infinity : 0));
+  }
+  for (unsigned state : changes) {
+    const StateForm &how = form.states[state];
+    Value of = how.kind == StateForm::Affine ? oldOf(state) : how.decay.channel ? how.decay.channel : how.decay.scalar;
+    FailureOr<Type> type = still().typeOf(of, scan);
+    if (failed(type))
+      return failure();
+    result.push_back(constant(*type, how.kind == StateForm::Affine ? 1 : 0));
+  }
+  return result;
+}
+
+/// The value that the first kernel found for one of the states, or decays, of a segment.
+Value ChunkKernel::readSegment(unsigned position, Type type, Value number) {
+  unsigned array = *mixer.find(Array::Segment, position);
+  SmallVector<Value> indices{number, sequence, head};
+  SmallVector<int32_t> along;
+  for (int64_t axis = 0; axis < int64_t(shapeOf(type).size()); ++axis) {
+    indices.push_back(isSharedAxis(position, axis) ? offset : zero);
+    along.push_back(int32_t(3 + axis));
+  }
+  return tile::LoadOp::create(builder, loc, type, views[array], indices, builder.getDenseI32ArrayAttr(along), Value());
+}
+
+/// Whether blocks share an axis of what is kept of a segment.
+bool ChunkKernel::isSharedAxis(unsigned position, unsigned axis) {
+  bool isState = position < form.states.size();
+  unsigned state = isState ? position : changes[position - form.states.size()];
+  const StateForm &how = form.states[state];
+  if (isState && how.kind == StateForm::Linear && how.value && how.axis == 0)
+    axis = 1 - axis;
+  if (!isState && how.kind == StateForm::Linear)
+    return false; // decays run along the axis that is summed over
+  return sharing.isShared(oldOf(state), axis);
+}
+
+LogicalResult ChunkKernel::storeSegment(ValueRange values) {
+  for (auto [position, value] : llvm::enumerate(values)) {
+    SmallVector<Value> indices{segment, sequence, head};
+    SmallVector<int32_t> along;
+    bool isShared = false;
+    for (unsigned axis = 0; axis < shapeOf(value.getType()).size(); ++axis) {
+      bool here = isSharedAxis(position, axis);
+      isShared |= here;
+      indices.push_back(here ? offset : zero);
+      along.push_back(int32_t(3 + axis));
+    }
+    OpBuilder::InsertionGuard guard(builder);
+    if (block && !isShared) {
+      Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, block, zero);
+      auto branch = scf::IfOp::create(builder, loc, isFirst, /*withElseRegion=*/false);
+      builder.setInsertionPointToStart(branch.thenBlock());
+    }
+    tile::StoreOp::create(builder, loc, value, views[*mixer.find(Array::Segment, position)], indices,
+                          builder.getDenseI32ArrayAttr(along));
+  }
+  return success();
+}
+
+/// A state after two stretches of a sequence, from what it is after each. `later` has decays after its states; `size`
+/// is how many tokens it is of.
+Value ChunkKernel::combined(unsigned state, ValueRange earlier, ValueRange later, Value size) {
+  const StateForm &how = form.states[state];
+  Value a = earlier[state], b = later[state];
+  switch (how.kind) {
+  case StateForm::Add:
+    return op<arith::AddFOp>(a, b);
+  case StateForm::Max:
+    return op<arith::MaximumFOp>(a, b);
+  case StateForm::Min:
+    return op<arith::MinimumFOp>(a, b);
+  case StateForm::LogAddExp:
+    return logAddExp(builder, loc, a, b);
+  case StateForm::Affine:
+    return op<arith::AddFOp>(
+        op<arith::MulFOp>(a, later[form.states.size() + (llvm::find(changes, state) - changes.begin())]), b);
+  case StateForm::Linear:
+    break;
+  }
+  // A factor for each channel, or one for all.
+  auto times = [&](Value value, Value g) {
+    Value factor = exp(g);
+    if (!isa<RankedTensorType>(factor.getType()))
+      factor = splat(factor, value.getType());
+    else if (factor.getType() != value.getType())
+      factor = row(factor, shapeOf(value.getType())[0]);
+    return op<arith::MulFOp>(value, factor);
+  };
+  if (how.decay.isNone())
+    return op<arith::AddFOp>(a, b);
+  if (how.decay.telescope) {
+    unsigned z = *how.decay.telescope;
+    Value after = combined(z, earlier, later, size);
+    // What has no tokens is at infinity, from which there is no difference.
+    auto fall = [&](Value from) {
+      Value gap = how.decay.rises ? op<arith::SubFOp>(after, from) : op<arith::SubFOp>(from, after);
+      Value same = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, from, after);
+      return select(same, constant(gap.getType(), 0), gap);
+    };
+    return op<arith::AddFOp>(times(a, fall(earlier[z])), times(b, fall(later[z])));
+  }
+  const auto *kept = llvm::find(changes, state);
+  if (kept != changes.end())
+    return op<arith::AddFOp>(times(a, later[form.states.size() + (kept - changes.begin())]), b);
+  Value count = arith::SIToFPOp::create(builder, loc, builder.getF32Type(),
+                                        arith::IndexCastOp::create(builder, loc, builder.getI32Type(), size));
+  Value factor = power(constants.lookup(how.decay.scalar), count);
+  return op<arith::AddFOp>(op<arith::MulFOp>(a, splat(factor, a.getType())), b);
+}
+
+/// The states at the start of this block's segment.
+FailureOr<SmallVector<Value>> ChunkKernel::combineSegments(ValueRange initial) {
+  // What a decay is, where it is the same for all tokens.
+  for (const StateForm &how : form.states)
+    if (how.kind == StateForm::Linear && how.decay.scalar && !isMoving(how.decay.scalar)) {
+      OpBuilder::InsertionGuard guard(builder);
+      Operation *here = tile::ProgramIdOp::create(builder, loc, 0);
+      loop = here;
+      if (failed(stillValue(how.decay.scalar)))
+        return failure();
+    }
+  FailureOr<SmallVector<Value>> like = neutralStates();
+  if (failed(like))
+    return failure();
+  auto loopOp = scf::ForOp::create(builder, loc, zero, segment, index(1), initial);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    if (initial.empty())
+      builder.setInsertionPoint(loopOp.getBody()->getTerminator());
+    else
+      builder.setInsertionPointToEnd(loopOp.getBody());
+    Value number = loopOp.getInductionVar(), size;
+    segmentStart(number, size);
+    SmallVector<Value> later, next;
+    for (auto [position, value] : llvm::enumerate(*like))
+      later.push_back(readSegment(position, value.getType(), number));
+    for (unsigned state = 0; state < form.states.size(); ++state)
+      next.push_back(combined(state, loopOp.getRegionIterArgs(), later, size));
+    if (!initial.empty())
+      scf::YieldOp::create(builder, loc, next);
+  }
+  return SmallVector<Value>(loopOp.getResults());
+}
