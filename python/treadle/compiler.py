@@ -217,9 +217,7 @@ def kernels_of(text: str) -> list[str]:
 class CpuProgram:
     """Kernels compiled for this machine's CPU: `CpuProgram(text).launch(x, y, a=2.0)` on NumPy arrays."""
 
-    def __init__(
-        self, text: str, options: Mapping[str, Any] | None = None, kernels: Sequence[str] = ("",)
-    ) -> None:
+    def __init__(self, text: str, options: Mapping[str, Any] | None = None, kernels: Sequence[str] = ("",)) -> None:
         """kernels: the names of the program's kernels, in order, if it has several."""
         from treadle.runtime.bundle import Bundle
 
@@ -246,7 +244,12 @@ class CpuProgram:
         prepared = self.bundle.prepare(*args, **kwargs)
         for info in prepared.launches:
             if 0 not in info.grid:
-                self._lib.treadle_cpu_launch(self._handles.get(info.entry, self._handles.get("")), (c_int64 * 3)(*info.grid), info.params, threads)
+                self._lib.treadle_cpu_launch(
+                    self._handles.get(info.entry, self._handles.get("")),
+                    (c_int64 * 3)(*info.grid),
+                    info.params,
+                    threads,
+                )
 
 
 def _json(options: Mapping[str, Any]) -> bytes:

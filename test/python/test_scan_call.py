@@ -82,7 +82,7 @@ MISTAKES: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
         (Q, K, V),
         {"scale": 1.0},
         "lightnet: expected arguments named q, k, v, K, V, chunk, num_warps, arch, causal, cu_seqlens, fast_math, head_first, "
-        "initial_state, on, out, output_final_state, reverse, stream, found 'scale'",
+        "initial_state, on, out, output_final_state, reverse, segments, stream, found 'scale'",
     ),
     (
         clash,
@@ -453,9 +453,9 @@ def test_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(compiled) == 7
     fresh.step(Q)
     fresh.step(Q[:, 0])
-    assert len(compiled) == 8  # token by token
+    assert len(compiled) == 7  # as a call for the final state
     fresh(Q, num_warps=1)
-    assert len(compiled) == 9
+    assert len(compiled) == 8
 
 
 def test_alignment() -> None:
@@ -593,13 +593,14 @@ class Compiled:
 
     def __init__(self, launched: list[Any], grid: tuple[int, int, int]) -> None:
         self.launched, self.grid = launched, grid
+        self.params: list[Any] = []
 
     def bundle(self) -> "Compiled":
         return self
 
     def prepare(self, **arguments: Any) -> Any:
         assert "stream" not in arguments
-        self.params = [types.SimpleNamespace(name=name, is_tensor=True) for name in arguments]
+        self.params = [types.SimpleNamespace(name=name, is_tensor=True, shape=()) for name in arguments]
 
         def launch(stream: Any) -> None:
             self.launched.append({**arguments, "stream": stream})

@@ -113,6 +113,8 @@ private:
   Value inShared(Value value);
   Value convert(Value value, const Layout &layout);
   bool isCostly(Value value);
+  bool isSpread(Value value, const Layout &layout);
+  Layout onePerThread(RankedTensorType type);
   Value fragments(Value value, const Layout &layout);
 
   // The ops that demand.
@@ -420,6 +422,8 @@ Value Assigner::demand(Value value, const Layout &layout, bool forProduct) {
     bool renames = isa<ExpandDimsOp, TransposeOp, ReshapeOp, ExtractOp>(def);
     if (rigid(value) && !renames && withLayout(want, own) != want)
       result = convert(demand(value, own), layout);
+    else if (!renames && isSpread(value, layout))
+      result = convert(demand(value, onePerThread(want)), layout);
     else
       result = clone(value, layout, forProduct);
   } else {
@@ -580,6 +584,28 @@ bool Assigner::isCostly(Value value) {
     if (isa<math::MathDialect>(op->getDialect()) || isa<arith::DivFOp>(op))
       return true;
     work.append(op->operand_begin(), op->operand_end());
+  }
+  return false;
+}
+
+Layout Assigner::onePerThread(RankedTensorType type) { return coalesced(type.getShape().vec(), {0}, 1, warps); }
+
+/// Whether a vector in this layout would be computed several times over, by threads that could share the work: they
+/// compute an element each, and hand it on. What is the same each time around a loop is left to be moved out of it.
+bool Assigner::isSpread(Value value, const Layout &layout) {
+  auto type = tensorOf(value);
+  if (type.getRank() != 1 || rigid(value) || layout.numRegisters() < 4 * onePerThread(type).numRegisters() ||
+      !isCostly(value))
+    return false;
+  SmallVector<Value> work{value};
+  DenseSet<Operation *> seen;
+  while (!work.empty()) {
+    Value next = work.pop_back_val();
+    Operation *op = next.getDefiningOp();
+    if (tensorOf(next) && (!op || isa<LoadOp>(op)))
+      return true;
+    if (op && isFlexible(op) && !isa<SplatOp>(op) && seen.insert(op).second)
+      work.append(op->operand_begin(), op->operand_end());
   }
   return false;
 }

@@ -657,7 +657,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
 FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const NormalForm &form, Schedule given,
                                                      int64_t sharedBytes, NormalForm::Obstacle &why) {
   ScanOp scan = mixer.scan;
-  Sharing sharing(scan, mixer.indexed);
+  Sharing sharing(scan, mixer.indexed, stateBytes(given.rows ? given.rows : 64));
   StepWriter sizes(sharing, {}, 0, leastSize);
   YieldOp yield = scan.getYield();
   SmallVector<Value> work(yield.getOutputs());

@@ -11,9 +11,6 @@
 using namespace mlir;
 using namespace treadle;
 
-/// Bytes of states that one block keeps in registers without spilling.
-static constexpr int64_t maxStateBytes = 36 << 10;
-
 static ArrayRef<int64_t> shapeOf(Value value) {
   auto tensor = dyn_cast<RankedTensorType>(value.getType());
   return tensor ? tensor.getShape() : ArrayRef<int64_t>();
@@ -99,7 +96,7 @@ void Sharing::relate(Operation *op) {
       });
 }
 
-Sharing::Sharing(ScanOp scan, bool inPlace) {
+Sharing::Sharing(ScanOp scan, bool inPlace, int64_t maxBytes) {
   for (Value argument : scan.getStep().getArguments())
     add(argument);
   for (Operation &op : scan.getStep().front().without_terminator())
@@ -122,11 +119,11 @@ Sharing::Sharing(ScanOp scan, bool inPlace) {
           mix(value, i);
   }
   classes.compress();
-  choose(scan, inPlace);
+  choose(scan, inPlace, maxBytes);
 }
 
 /// The last axis of the first state that can be shared, if the states are too large for one block.
-void Sharing::choose(ScanOp scan, bool inPlace) {
+void Sharing::choose(ScanOp scan, bool inPlace, int64_t maxBytes) {
   llvm::DenseSet<unsigned> bad;
   for (unsigned axis : mixed)
     bad.insert(classes[axis]);
@@ -153,7 +150,7 @@ void Sharing::choose(ScanOp scan, bool inPlace) {
       for (Value other : scan.getStateArguments())
         (has(other, candidate) ? along : whole) += bytes(other);
       int64_t width = padded;
-      while (width > 32 && (width > 64 || whole + along / padded * width > maxStateBytes))
+      while (width > 32 && (width > 64 || whole + along / padded * width > maxBytes))
         width /= 2;
       chosen = candidate;
       blockWidth = width;

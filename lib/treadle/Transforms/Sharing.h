@@ -13,7 +13,8 @@ namespace treadle {
 class Sharing {
 public:
   /// `inPlace`: final states may be written to where others' initial ones are, so that all must have the axis.
-  Sharing(ScanOp scan, bool inPlace);
+  /// `maxBytes`: of states that a block should have.
+  Sharing(ScanOp scan, bool inPlace, int64_t maxBytes);
 
   /// How many blocks share the axis; 1 if none is shared.
   int64_t numBlocks() const { return blocks; }
@@ -33,7 +34,7 @@ private:
   void relateReshape(mlir::Value from, mlir::Value to);
   void mix(mlir::Value value, unsigned axis) { mixed.push_back(first.lookup(value) + axis); }
   void mix(mlir::Value value);
-  void choose(ScanOp scan, bool inPlace);
+  void choose(ScanOp scan, bool inPlace, int64_t maxBytes);
 
   llvm::DenseMap<mlir::Value, unsigned> first; ///< the number of a value's first axis
   llvm::IntEqClasses classes;

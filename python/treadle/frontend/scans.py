@@ -104,7 +104,8 @@ class Scan:
         chunk = out["chunk"]
         if chunk not in (0, 1, 16, 32, 64, 128, 256):
             raise self.error(
-                f"chunk is {chunk!r}", "it is 16, 32, 64, 128 or 256 tokens, or 1: one at a time, or 0: as fits the step"
+                f"chunk is {chunk!r}",
+                "it is 16, 32, 64, 128 or 256 tokens, or 1: one at a time, or 0: as fits the step",
             )
         for p in self.parameters:
             if isinstance(p, Field):

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from treadle.runtime.bundle import Bundle, Prepared
 
 _COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
-CALL_SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "segments", *_COMMON))
+CALL_SETTINGS = frozenset(
+    ("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "segments", *_COMMON)
+)
 STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
 
+_SHORTEST_CHUNK = 16  # tokens: fewer are worked on one at a time
 _SHORTEST_SEGMENT = 512  # tokens: below, starting a segment costs more than it saves
 _MOST_SEGMENTS = 64
 
@@ -96,7 +99,7 @@ def call_scan(
         cu_seqlens=bound.cu_seqlens,
         reverse=bool(reverse),
         causal=bool(causal),
-        chunked=True,
+        chunked=bound.indices["T"] >= _SHORTEST_CHUNK,
         segments=segments,
     )
     if made is not None and like.known and bound.cu_seqlens is cu_seqlens:
@@ -334,7 +337,7 @@ class _Launch:
         ready = {name: BFloat16(x) if arrays.dtype_name(x) == "uint16" else x for name, x in arguments.items()}
         program = self._cpu_program(settings) if self.on == "cpu" else None
         bundle = program.bundle if program is not None else self._bundle(settings, fields)
-        if segments is None and self.on == "gpu" and causal:
+        if segments is None and self.on == "gpu" and causal and self.bound.indices["T"] >= 2 * _SHORTEST_SEGMENT:
             segments = self._room(bundle, ready)
             if segments > 1:
                 bundle = self._bundle({**settings, "split": True}, fields)
