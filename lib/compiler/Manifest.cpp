@@ -149,8 +149,28 @@ static bool isIdentifier(StringRef name) {
          llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
 }
 
+/// Numbers, texts, lists and what has names, as JSON.
+static Json toJson(Attribute attribute) {
+  if (auto number = dyn_cast<IntegerAttr>(attribute))
+    return number.getInt();
+  if (auto text = dyn_cast<StringAttr>(attribute))
+    return text.str(); // a StringRef would be borrowed
+  if (auto list = dyn_cast<ArrayAttr>(attribute)) {
+    Array result;
+    for (Attribute each : list)
+      result.push_back(toJson(each));
+    return result;
+  }
+  Object result;
+  if (auto named = dyn_cast<DictionaryAttr>(attribute))
+    for (NamedAttribute each : named)
+      result[each.getName().str()] = toJson(each.getValue());
+  return result;
+}
+
 std::optional<Object> compiler::describeKernels(ModuleOp module) {
   Array params, launches;
+  std::optional<Json> derivation;
   llvm::StringMap<Object> known;
   for (auto kernel : module.getOps<func::FuncOp>()) {
     if (!isKernel(kernel))
@@ -194,10 +214,15 @@ std::optional<Object> compiler::describeKernels(ModuleOp module) {
       }
     }
     launches.push_back(describeLaunch(kernel));
+    if (Attribute how = kernel->getAttr("treadle.derivation"))
+      derivation = toJson(how);
   }
   if (launches.empty())
     return std::nullopt;
-  return Object{{"params", std::move(params)}, {"launches", std::move(launches)}};
+  Object result{{"params", std::move(params)}, {"launches", std::move(launches)}};
+  if (derivation)
+    result["derivation"] = std::move(*derivation);
+  return result;
 }
 
 void compiler::addSharedBytes(ModuleOp module, Object &manifest) {
@@ -239,8 +264,9 @@ void compiler::finishManifest(Object &manifest, StringRef name, StringRef ptx,
 }
 
 std::string compiler::printManifest(const Object &manifest) {
-  static constexpr StringLiteral order[] = {"format",    "compiler", "name",   "arch",     "ptx_version", "hash",
-                                            "constants", "dtype",    "params", "launches", "resources",   "files"};
+  static constexpr StringLiteral order[] = {"format",   "compiler",  "name",  "arch",       "ptx_version",
+                                            "hash",     "constants", "dtype", "derivation", "params",
+                                            "launches", "resources", "files"};
   std::string text = "{";
   llvm::raw_string_ostream stream(text);
   StringRef separator = "\n";

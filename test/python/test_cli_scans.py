@@ -90,6 +90,30 @@ def test_a_scan_becomes_a_folder_for_each_kernel(derive: list[str], scan: Path, 
         assert [p["name"] for p in manifest["params"]] == names
 
 
+def test_explain(scan: Path, tmp_path: Path) -> None:
+    """What is derived and why, in words; no bundle."""
+    out = tmp_path / "out.txt"
+    assert run(scan, *SIZES, "--explain", "--no-ptxas", "--dtype=bf16", "-o", out) == 0
+    text = out.read_text()
+    assert "lightnet_forward, bf16, sm_90a: in chunks of 64 tokens, 4 warps a block" in text
+    assert "  state S: linear: e^g S + key ⊗ value, read by sums over axis 0\n    log-decay: the change of z" in text
+    assert "  state z: running log-sum-exp" in text
+    assert "lightnet_step, bf16, sm_90a: token by token" in text
+    assert "launch lightnet: grid (1, H, B)" in text
+    assert "bytes that must move: 96 B·T·H + 1152 B·H" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_explain_what_is_in_no_form(tmp_path: Path) -> None:
+    path = tmp_path / "tanh.py"
+    path.write_text(
+        "import treadle as td\n\n\n@td.scan\ndef f(x: td.In, h: td.State):\n    h = td.tanh(h + x)\n    return h, h\n"
+    )
+    assert run(path, "--explain", "--derive=forward", "--no-ptxas", "-o", tmp_path / "out.txt") == 0
+    text = (tmp_path / "out.txt").read_text()
+    assert f"used here other than in a product, a sum or a running function ({path}:6)" in text
+
+
 def test_one_kernel_lies_in_the_folder_itself(scan: Path, tmp_path: Path) -> None:
     assert run(scan, *SIZES, "--derive=step", "--no-ptxas", "-o", tmp_path / "out") == 0
     assert (tmp_path / "out" / "lightnet_step.json").is_file()
@@ -216,6 +240,9 @@ def test_the_scan_itself_is_printed(scan: Path, tmp_path: Path, capfdbinary: pyt
         (["KERNEL", "--no-final-state"], "--no-final-state is for scans, and KERNEL has none"),
         (["KERNEL", "--grouped=k"], "--grouped is for scans, and KERNEL has none"),
         (["KERNEL", "--emit=treadle"], "--emit=treadle is for scans, and KERNEL has none"),
+        (["SCAN", "--explain", "--emit=ptx"], "--explain is for scans alone, found --emit=ptx"),
+        (["BOTH", "--explain"], "--explain is for scans alone, found kernels"),
+        (["a.mlir", "--explain"], "--explain is for Python input"),
         (["a.mlir", "--derive=step"], "--derive is for Python input"),
         (["a.mlir", "--emit=treadle"], "--emit=treadle is for Python input"),
     ],

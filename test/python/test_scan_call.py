@@ -81,14 +81,23 @@ MISTAKES: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
         LIGHTNET,
         (Q, K, V),
         {"scale": 1.0},
-        "lightnet: expected arguments named q, k, v, K, V, chunk, num_warps, arch, causal, cu_seqlens, fast_math, head_first, "
-        "initial_state, on, out, output_final_state, reverse, segments, stream, found 'scale'",
+        "lightnet: expected arguments named q, k, v, K, V, chunk, num_warps, arch, causal, cu_seqlens, fast_math, "
+        "head_first, initial_state, on, out, output_final_state, reverse, segments, stream, found 'scale'",
     ),
     (
         clash,
         (V, V),
         {},
         "clash: argument 'out': expected a name that is not an argument of every scan; rename the parameter",
+    ),
+    # segments
+    (LIGHTNET, (Q, K, V), {"segments": 0}, "argument 'segments': expected a number from 1, or None, found 0"),
+    (LIGHTNET, (Q, K, V), {"segments": 2.0}, "argument 'segments': expected a number from 1, or None, found 2.0"),
+    (
+        LIGHTNET,
+        (Q, K, V),
+        {"segments": 2, "causal": False},
+        "argument 'segments': expected 1, or None, with causal=False, found 2",
     ),
     # what is no array
     (LIGHTNET, (Q, 3, V), {}, "lightnet: argument 'k': expected an array of NumPy or PyTorch, found int"),

@@ -1,10 +1,11 @@
 """Random steps: compiled for the CPU, against the same step run by Python in float64.
 
-    TREADLE_SCAN_CASES=2000 pytest test/python/test_scan_random.py
+    TREADLE_SCAN_CASES=2000 TREADLE_SCAN_SIMULATED=100 pytest test/python/test_scan_random.py
 
-A step has one to three states: some decay and are added to, some run (a maximum, a logarithm of a sum), some are in no
-form that could be done in chunks. Values stay of order one, so that f32 follows float64; conditions compare inputs
-alone, which are the same in both.
+A step has one to three states: some are sums of products with every kind of decay, read by sums; some decay and are
+added to, some run (a maximum, a logarithm of a sum), some are in no form that could be done in chunks. Sequences are
+worked on token by token, in chunks and in segments. Values stay of order one, so that f32 follows float64; conditions
+compare inputs alone, which are the same in both.
 """
 
 import os
@@ -25,7 +26,7 @@ except TreadleError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 CASES = int(os.environ.get("TREADLE_SCAN_CASES", "60"))
-SIMULATED = 6
+SIMULATED = int(os.environ.get("TREADLE_SCAN_SIMULATED", "6"))
 """How many of them run in the simulator as well."""
 
 INPUTS = {
@@ -54,7 +55,9 @@ class Step:
         self.states: dict[str, tuple[Shape, str]] = {}
         """Shape and first value of every state."""
         self.lines: list[str] = []
-        new = [self._state(f"S{n}") for n in range(self.rng.randint(1, 3))]
+        # One state in no form would keep the others from chunks as well.
+        self.kinds = ["linear", "linear", "running"] if seed % 2 else ["sum", "sum", "sum", "running", "free"]
+        new = [name for n in range(self.rng.randint(1, 3)) for name in self._state(f"S{n}")]
         if not self.causal:
             for name in [*self.states, *(f"{name}f" for name in self.states)]:
                 self.known.pop(name, None)
@@ -79,11 +82,13 @@ class Step:
             ]
         )
 
-    def _state(self, name: str) -> str:
-        """Declare a state and write its new value; the name of that."""
-        shape = self.rng.choice(SHAPES)
+    def _state(self, name: str) -> list[str]:
+        """Declare a state, or two, and write its new value; the name of that."""
+        kind = self.rng.choice(self.kinds)
+        if kind == "linear":
+            return self._linear(name)
+        shape: Shape = self.rng.choice(((), ("K",), ("V",)) if "linear" in self.kinds else SHAPES)
         new = f"{name}n"
-        kind = self.rng.choice(["sum", "sum", "sum", "running", "free"])
         if kind == "running":
             self.states[name] = (shape, "-td.inf")
             function = self.rng.choice(["maximum", "logaddexp"])
@@ -100,6 +105,36 @@ class Step:
                 self.known[name] = shape
                 self.lines.append(f"{new} = td.tanh({self._expression(shape, 3)} + 0.5 * {name})")
         self.known[new] = shape
+        return [new]
+
+    def _linear(self, name: str) -> list[str]:
+        """A sum of products that is read by q @ S alone."""
+        shape: Shape = self.rng.choice([("K", "V"), ("K", "V"), ("K",)])
+        self.states[name] = (shape, self.rng.choice(["0", "0", "0.5"]))
+        new = [f"{name}n"]
+        key = f"td.tanh({self._expression(('K',), 1)})"
+        strength = self.rng.choice(["0.1", "1", "40"])
+        scalars = ["0.9", "td.exp(-td.abs(g))", f"td.exp(-{strength} * td.softplus({self._expression((), 1)}))"]
+        vectors = [f"td.exp(-{strength} * td.softplus({self._expression(('K',), 1)}))",
+                   f"td.sigmoid({self._expression(('K',), 1)})"]  # fmt: skip
+        way = self.rng.choice(["none", "scalar", "vector", "softmax"])
+        if way == "softmax":
+            self.states[f"{name}z"] = (("K",), self.rng.choice(["-td.inf", "0.0"]))
+            self.lines.append(f"{name}x = {self.rng.choice(['1', '10', '60'])} * {self._expression(('K',), 1)}")
+            self.lines.append(f"{name}zn = td.logaddexp({name}z, {name}x)")
+            vectors = [f"td.exp({name}z - {name}zn)"]
+            key = self.rng.choice([f"td.exp({name}x - {name}zn)", f"{key} * td.exp({name}x - {name}zn)", key])
+            new.append(f"{name}zn")
+        decay = ""
+        if way == "scalar":
+            decay = f"{self.rng.choice(scalars)} * "
+        elif way != "none":
+            decay = f"{self.rng.choice(vectors)}{'[:, None]' if len(shape) == 2 else ''} * "
+        added = f"td.outer({key}, {self._expression(('V',), 1)})" if len(shape) == 2 else key
+        self.lines.append(f"{name}n = {decay}{name} + {added}")
+        if self.causal:
+            self.lines.append(f"{name}r = td.tanh({self._expression(('K',), 1)}) @ {name}n / K")
+            self.known[f"{name}r"] = shape[1:]
         return new
 
     def _decay(self, shape: Shape) -> str:
@@ -195,10 +230,10 @@ def _items(shape: Shape) -> str:
     return f"[{', '.join(repr(axis) for axis in shape)}]" if shape else ""
 
 
-def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Random inputs and settings for a step."""
+def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Random inputs and settings for a step, and how to compute it."""
     rng = np.random.default_rng(seed)
-    B, T = int(rng.integers(1, 3)), int(rng.choice([0, 1, 2, 3, 5, 9]))
+    B, T = int(rng.integers(1, 3)), int(rng.choice([0, 1, 2, 3, 5, 9, 16, 17, 40, 70]))
     H, G = ((1, 1), (3, 3), (4, 2), (2, 1))[rng.integers(4)]
     sizes = {"K": int(rng.choice([1, 2, 3, 5, 8, 16, 19])), "V": int(rng.choice([1, 2, 4, 7, 16, 33]))}
     if rng.random() < 0.1:  # several blocks share a state
@@ -223,7 +258,10 @@ def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         indices = {"b": (B, T), "g": (heads,), "w": ()}.get(name, (B, T, heads))
         array = rng.standard_normal((*indices, *(sizes[axis] for axis in shape)))
         inputs[name] = stored(array, "f32" if name in "gw" else dtype)
-    return inputs, settings
+    how: dict[str, Any] = {"chunk": int(rng.choice([0, 1, 16, 32])), "num_warps": int(rng.choice([0, 0, 2, 8]))}
+    if step.causal:
+        how["segments"] = (None, 1, 2, 3)[rng.integers(4)]
+    return inputs, settings, how
 
 
 @pytest.mark.parametrize("seed", range(CASES))
@@ -233,9 +271,9 @@ def test_random(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "step.py"
     path.write_text(step.text)
     scan = td.load_scans(path)["step"]
-    inputs, settings = call(step, seed)
-    shown = {name: x.shape if isinstance(x, np.ndarray) else x for name, x in {**inputs, **settings}.items()}
+    inputs, settings, how = call(step, seed)
+    shown = {name: x.shape if isinstance(x, np.ndarray) else x for name, x in {**inputs, **settings, **how}.items()}
     where = f"seed {seed}: {shown}\n{step.text}"
     expected = scan.reference(**inputs, **settings)
     for on in ("cpu", *(("sim",) if seed < SIMULATED else ())):
-        same(scan(**inputs, **settings, on=on), expected, f"{on}, {where}")
+        same(scan(**inputs, **settings, **how, on=on), expected, f"{on}, {where}")

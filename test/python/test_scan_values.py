@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scan_checks import agree, BY_NAME, NAMES, check, close, listed, same, stored
+from scan_checks import BY_NAME, NAMES, agree, check, close, listed, same, stored
 from treadle import compiler
 from treadle.errors import TreadleError
 
@@ -252,6 +252,37 @@ def test_reverse(name: str) -> None:
     agree(twice[:, ::-1], subject.scan(**inputs)[0])
     for a, b in zip(listed(final), listed(its), strict=True):
         agree(a, b)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@every
+def test_segments(name: str, reverse: bool) -> None:
+    """More of them than fit, and as many as there are; packed sequences, some of them empty, from states."""
+    subject = BY_NAME[name]
+    for T, segments in ((40, 2), (33, 9), (100, 3)):
+        inputs, settings = subject.inputs(T), {"output_final_state": True, "reverse": reverse}
+        o, final = subject.scan(**inputs, **settings, segments=segments, chunk=16)
+        same((o, final), subject.scan.reference(**inputs, **settings), f"{T} {segments}")
+    packed = {"cu_seqlens": np.array([0, 0, 40, 41, 60]), "initial_state": parts(subject.states(4)), **settings}
+    inputs = subject.inputs(60, B=1)
+    result = subject.scan(**inputs, **packed, segments=2, chunk=16)
+    same(result, subject.scan.reference(**inputs, **packed), "packed")
+
+
+def test_strong_decays() -> None:
+    """A chunk in parts: log-decays that come to less than f32 can hold, -inf, and a growing state."""
+    subject, rng = BY_NAME["gla"], np.random.default_rng(0)
+    inputs = subject.inputs(70)
+    for g in (-3.0, -40.0, -1000.0):
+        inputs["g"] = (g * rng.random(inputs["g"].shape)).astype("f4")
+        check(subject.scan, inputs, output_final_state=True)
+    inputs["g"][:, ::9] = -np.inf
+    check(subject.scan, inputs, output_final_state=True)
+    inputs["g"] = rng.random(inputs["g"].shape).astype("f4")
+    check(subject.scan, inputs, output_final_state=True)
+    inputs["g"][:, 20] = np.nan
+    o, _ = subject.scan(**inputs)
+    assert np.isfinite(o[:, :20]).all() and np.isnan(o[:, 20:]).all()
 
 
 @pytest.mark.parametrize("reverse", [False, True])

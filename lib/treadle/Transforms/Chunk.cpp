@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Chunk.h"
+#include "Derivation.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -752,9 +753,19 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
         return signalPassFailure();
       if (!schedule->rows) {
         why.op->emitRemark() << "computed token by token, not in chunks: " << why.reason;
+        function->setAttr("treadle.derivation", derivationByTokens(why));
         continue;
       }
-      if (function->hasAttr("treadle.split")) {
+      ChunkKernel planned(*mixer, *form, *schedule);
+      function->setAttr("treadle.derivation", derivationInChunks(*mixer, *form, *schedule, [&](const StateForm &how) {
+                          return planned.weightsOf(how);
+                        }));
+      bool isSplit = function->hasAttr("treadle.split");
+      if (isSplit && !ChunkKernel::canSplit(mixer->scan, *form)) {
+        mixer->scan->emitRemark() << "sequences are not split: a state changes by what another is at a token";
+        isSplit = false;
+      }
+      if (isSplit) {
         if (mixer->scan.getNoncausal()) {
           function.emitError() << "treadle.split: a noncausal scan is not split into segments";
           return signalPassFailure();

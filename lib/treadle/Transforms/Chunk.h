@@ -56,6 +56,9 @@ struct Part {
 /// logarithm is taken and, of a key that is e^{x - z} itself, no second exponential.
 class ChunkKernel : Frame {
 public:
+  /// How the tokens of a part are weighted against each other.
+  enum class Weights { None, Differences, Factors, Sums };
+
   struct Schedule {
     int64_t rows = 0; ///< of a chunk; 0: no number fits
     int64_t warps = 4;
@@ -67,6 +70,8 @@ public:
 
   ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule, Pass pass = Whole);
 
+  static bool canSplit(ScanOp scan, const NormalForm &form);
+
   /// Adds the arrays that the two kernels of a split sequence share.
   static void addSegments(Mixer &mixer, const NormalForm &form);
 
@@ -75,6 +80,7 @@ public:
   static llvm::FailureOr<Schedule> choose(const Mixer &mixer, const NormalForm &form, Schedule given,
                                           int64_t sharedBytes, NormalForm::Obstacle &why);
   llvm::LogicalResult write();
+  Weights weightsOf(const StateForm &form);
 
 private:
   using Result = llvm::FailureOr<Value>;

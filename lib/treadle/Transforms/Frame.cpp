@@ -30,7 +30,7 @@ void Frame::begin(StringRef suffix) {
   kernel = func::FuncOp::create(builder, function.getLoc(), (function.getName() + suffix).str(),
                                 builder.getFunctionType(types, {}));
   for (NamedAttribute attr : function->getDiscardableAttrs())
-    if (attr.getName().getValue().starts_with("tile."))
+    if (attr.getName().getValue().starts_with("tile.") || attr.getName() == "treadle.derivation")
       kernel->setAttr(attr.getName(), attr.getValue());
   for (auto [i, array] : llvm::enumerate(mixer.arrays)) {
     kernel.setArgAttr(i, "tile.name", builder.getStringAttr(array.name));

@@ -32,6 +32,14 @@ Gate::Kind ChunkKernel::kindOf(const Decay &decay) {
   return isMoving(decay.scalar) ? Gate::Token : Gate::Constant;
 }
 
+ChunkKernel::Weights ChunkKernel::weightsOf(const StateForm &how) {
+  Gate::Kind kind = kindOf(how.decay);
+  return kind == Gate::None      ? Weights::None
+         : kind != Gate::Channel ? Weights::Differences
+         : isSoftmax(how.decay)  ? Weights::Sums
+                                 : Weights::Factors;
+}
+
 Gate *ChunkKernel::gateOf(Part &part, const StateForm &how) {
   return llvm::find_if(part.gates, [&](const Gate &gate) { return gate.decay == how.decay; });
 }

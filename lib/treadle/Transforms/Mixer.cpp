@@ -151,6 +151,17 @@ void Reader::addIndices() {
         {Array::Entries, 0, "state_indices", loc, view, builder.getArrayAttr(text(mixer.packed ? "N" : "B")), 1});
 }
 
+/// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
+static void separateConstants(ScanOp scan) {
+  for (Operation &op : llvm::make_early_inc_range(scan.getStep().front())) {
+    if (!isa<arith::ConstantOp, tile::SplatOp>(op))
+      continue;
+    for (OpOperand &use : llvm::make_early_inc_range(op.getUses()))
+      if (!op.hasOneUse())
+        use.set(OpBuilder(use.getOwner()).clone(op)->getResult(0));
+  }
+}
+
 FailureOr<Mixer> Reader::read() {
   mixer.function = function;
   mixer.packed = function->hasAttr("treadle.packed");
@@ -158,6 +169,7 @@ FailureOr<Mixer> Reader::read() {
   if (failed(readBody()) || failed(readArguments()) || failed(readResults()))
     return failure();
   addIndices();
+  separateConstants(mixer.scan);
   return std::move(mixer);
 }
 

@@ -457,6 +457,14 @@ std::optional<NormalForm> Normaliser::run() {
   for (Value output : yield.getOutputs())
     if (!check(output))
       return std::nullopt;
+  // Decays say how a chunk is cut, before anything is read from states.
+  for (const StateForm &form : result.states) {
+    Value z = form.decay.telescope ? newOf(*form.decay.telescope) : Value();
+    for (Value piece : {form.decay.scalar, form.decay.channel, z})
+      for (unsigned state = 0; piece && state < count; ++state)
+        if (result.states[state].kind == StateForm::Linear && uses(piece, newOf(state)))
+          return no(piece, "a decay depends on what is read from state " + Twine(state));
+  }
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -37,6 +38,55 @@ static Array segmentArray(Mixer &mixer, unsigned position, const Twine &name, Ar
 static ArrayRef<int64_t> shapeOf(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+/// Whether what segments make of no state can be put together: nothing depends on the running value of a state at a
+/// token, of which a segment by itself knows its own part. Of S that decays by z - z', a key e^(x - z) is such that
+/// S e^z does not depend on z.
+bool ChunkKernel::canSplit(ScanOp scan, const NormalForm &form) {
+  YieldOp yield = scan.getYield();
+  auto isFree = [&](Value piece) {
+    SmallVector<Value> work{piece};
+    DenseSet<Value> seen;
+    while (!work.empty()) {
+      Value value = work.pop_back_val();
+      if (!value || !seen.insert(value).second)
+        continue;
+      if (llvm::is_contained(scan.getStateArguments(), value))
+        return false;
+      if (Operation *op = value.getDefiningOp())
+        work.append(op->operand_begin(), op->operand_end());
+    }
+    return true;
+  };
+  return llvm::all_of(form.states, [&](const StateForm &how) {
+    if (!isFree(how.x) || !isFree(how.factor) || !isFree(how.value) || !isFree(how.decay.scalar) ||
+        !isFree(how.decay.channel))
+      return false;
+    if (!how.decay.telescope)
+      return isFree(how.key);
+    SmallVector<Value> work{how.key};
+    unsigned found = 0;
+    Value z = yield.getStates()[*how.decay.telescope];
+    while (!work.empty()) {
+      Value factor = work.pop_back_val();
+      if (auto product = factor.getDefiningOp<arith::MulFOp>()) {
+        work.append({product.getLhs(), product.getRhs()});
+        continue;
+      }
+      auto power = factor.getDefiningOp<math::ExpOp>();
+      auto gap = power ? power.getOperand().getDefiningOp<arith::SubFOp>() : arith::SubFOp();
+      Value x = !gap                                    ? Value()
+                : gap.getRhs() == z && !how.decay.rises ? gap.getLhs()
+                : gap.getLhs() == z && how.decay.rises  ? gap.getRhs()
+                                                        : Value();
+      if (x && isFree(x))
+        ++found;
+      else if (!isFree(factor))
+        return false;
+    }
+    return found == 1;
+  });
 }
 
 void ChunkKernel::addSegments(Mixer &mixer, const NormalForm &form) {

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from treadle import compiler
 from treadle.cli import derived
 from treadle.cli.common import OK, UsageError, guarded
+from treadle.cli.explain import explanation
 from treadle.errors import TreadleError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="start", choices=compiler.PHASES[:-1], metavar="PHASE", default="tile",
                         help="the phase that MLIR input is at")  # fmt: skip
     parser.add_argument("--dump-phases", type=Path, metavar="DIR", help="write the program at every phase there")
+    parser.add_argument("--explain", action="store_true", help="say what is derived from a scan, and why; no bundle")
     parser.add_argument("--locations", action="store_true", help="print MLIR with its source locations")
     parser.add_argument("--fast-math", action="store_true", help="use the approximate units, flush denormals")
     parser.add_argument("--no-ptxas", action="store_true", help="make no cubin")
@@ -120,6 +122,10 @@ def _compile_python(options: argparse.Namespace) -> int:
     if not chosen:
         raise TreadleError(f"{options.input}: expected a function with @td.kernel or @td.scan, found none")
     programs = _programs(options, chosen)
+    if options.explain:
+        texts = [_explanation(options, text, values) for text, values in programs.values()]
+        _print(options, "\n".join(texts).encode())
+        return OK
     for name, (text, values) in programs.items():
         _produce(options, text, values, name if len(programs) > 1 else "")
     return OK
@@ -130,6 +136,9 @@ def _programs(options: argparse.Namespace, chosen: Sequence[Kernel | Scan]) -> d
     from treadle.frontend.scans import Scan
 
     scans = [declared for declared in chosen if isinstance(declared, Scan)]
+    if options.explain and (options.emit or len(scans) != len(chosen)):
+        other = f"--emit={options.emit}" if options.emit else "kernels"
+        raise UsageError(f"--explain is for scans alone, found {other}")
     if not scans:
         source = options.input if options.kernel is None else f"kernel {options.kernel}"
         derived.refuse_flags(options, f"is for scans, and {source} has none")
@@ -192,8 +201,15 @@ def _value(text: str, wanted: type) -> Any:
 
 
 def _compile_mlir(options: argparse.Namespace) -> int:
-    for flag, given in (("-D", options.constants), ("--dtype", options.dtype), ("--with", options.present),
-                        ("--kernel", options.kernel), ("--emit=treadle", options.emit == "treadle")):  # fmt: skip
+    refused = {
+        "-D": options.constants,
+        "--dtype": options.dtype,
+        "--with": options.present,
+        "--kernel": options.kernel,
+        "--explain": options.explain,
+        "--emit=treadle": options.emit == "treadle",
+    }
+    for flag, given in refused.items():
         if given:
             raise UsageError(f"{flag} is for Python input")
     derived.refuse_flags(options, "is for Python input")
@@ -238,6 +254,13 @@ def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], par
             print(f"{phase:10} {milliseconds:8.2f} ms", file=sys.stderr)
     if options.emit is not None:
         _print(options, output.artifacts["text"])
+
+
+def _explanation(options: argparse.Namespace, text: str, values: dict[str, Any]) -> str:
+    """What is derived from a scan, in words."""
+    compiled = compiler.compile_text(text, values, ptxas=not options.no_ptxas, cache=not options.no_cache)
+    _warn(compiled.warnings)
+    return explanation(values["name"], {"dtype": values["dtype"], **compiled.manifest}) + "\n"
 
 
 def _print(options: argparse.Namespace, data: bytes) -> None:

@@ -62,7 +62,7 @@ class Scan:
 
     @property
     def constants(self) -> dict[str, Constant | None]:
-        """The compile-time constants and their defaults, chunk and num_warps included; None: an axis, whose size must be given.
+        """The compile-time constants and their defaults, chunk and num_warps included; None: an axis, without one.
 
         The step's own constants come first, then axes in the order in which they are written.
         """

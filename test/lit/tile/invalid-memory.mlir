@@ -18,6 +18,30 @@ func.func @f(%v: !tile.view<?x?xf32>) {
 // -----
 
 func.func @f(%v: !tile.view<?x?xf32>, %i: index) {
+  // expected-error @below {{axis 2 is out of range for '!tile.view<?x?xf32>'}}
+  %w = tile.slice %v, 2, %i, %i : !tile.view<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<4x?xf32>, %i: index) {
+  // expected-error @below {{expected an axis of dynamic size, found axis 0 of '!tile.view<4x?xf32>'}}
+  %w = tile.slice %v, 0, %i, %i : !tile.view<4x?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<?x?xf32>, %i: index) {
+  // expected-error @below {{expected an axis of dynamic stride, found axis 1 of '!tile.view<?x?xf32>'}}
+  %w = tile.slice %v, 1, %i, %i : !tile.view<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<?x?xf32>, %i: index) {
   // expected-error @below {{expected 2 indices, one per axis of the view, found 1}}
   %t = tile.load %v[%i] along [0] : !tile.view<?x?xf32> -> tensor<8xf32>
   return

@@ -16,6 +16,8 @@ func.func @pure(%x: !tile.view<?x?xbf16, align = 16> {tile.name = "x", tile.dims
   %i = tile.program_id 1
   // CHECK: tile.dim %[[X]], 1 : !tile.view<?x?xbf16, align = 16>
   %d = tile.dim %x, 1 : !tile.view<?x?xbf16, align = 16>
+  // CHECK: tile.slice %[[X]], 0, %{{.*}}, %{{.*}} : !tile.view<?x?xbf16, align = 16>
+  %part = tile.slice %x, 0, %d, %d : !tile.view<?x?xbf16, align = 16>
   // CHECK: tile.load %[[X]][%{{.*}}, %{{.*}}] along [0, 1] : !tile.view<?x?xbf16, align = 16> -> tensor<32x64xbf16>
   %t = tile.load %x[%i, %c0] along [0, 1] : !tile.view<?x?xbf16, align = 16> -> tensor<32x64xbf16>
   // CHECK: tile.load %[[S]][%{{.*}}, %{{.*}}] along [1] other(%{{.*}} : f32) : !tile.view<?x64xf32, strides = [?, ?]> -> tensor<64xf32>

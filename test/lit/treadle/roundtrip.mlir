@@ -71,3 +71,16 @@ func.func @only_states(%x: !treadle.field<BTH, f32> {treadle.name = "x"})
   } : (!treadle.field<BTH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BH, f32>)
   return %s : !treadle.field<BH, f32>
 }
+
+// CHECK-LABEL: func.func @log_add_exp
+func.func @log_add_exp(%x: !treadle.field<BTH, f32> {treadle.name = "x"})
+    -> (!treadle.field<BH, f32> {treadle.name = "z"}) attributes {treadle.mixer} {
+  %z0 = treadle.fill 0xFF800000 : !treadle.field<BH, f32>
+  %z1 = treadle.scan (%x) from (%z0) {
+  ^bb0(%x1: f32, %z: f32):
+    // CHECK: treadle.logaddexp %{{.*}}, %{{.*}} : f32
+    %n = treadle.logaddexp %z, %x1 : f32
+    treadle.yield next %n : f32
+  } : (!treadle.field<BTH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BH, f32>)
+  return %z1 : !treadle.field<BH, f32>
+}

@@ -1,0 +1,68 @@
+"""`treadlec --explain`: what was derived from a step, and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from treadle import testing
+
+_BANDWIDTH = 4.2  # TB/s, of a copy on an H200
+
+
+def explanation(name: str, manifest: Mapping[str, Any]) -> str:
+    """The kernel of a manifest in words."""
+    return "\n".join(_lines(name, manifest))
+
+
+def _lines(name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    launches = manifest["launches"]
+    derivation = manifest.get("derivation", {"chunk": 1})
+    warps = launches[-1]["block"][0] // 32
+    how = "token by token" if derivation["chunk"] == 1 else f"in chunks of {derivation['chunk']} tokens"
+    yield f"{name}, {manifest['dtype']}, {manifest['arch']}: {how}, {warps} warps a block"
+    if "reason" in derivation:
+        place = f" ({derivation['file']}:{derivation['line']})" if "line" in derivation else ""
+        yield f"  not in chunks, because {derivation['reason']}{place}"
+    elif derivation["chunk"] == 1:
+        yield "  made for few tokens: the states are read and written once"
+    for state in derivation.get("states", ()):
+        yield f"  state {state['name']}: {state['class']}"
+        if "decay" in state:
+            yield f"    log-decay: {state['decay']}"
+            yield f"    in a chunk: {state['chunk']}"
+    yield "  fused: everything that the step computes, from loads to stores"
+    tensors = [param for param in manifest["params"] if param["kind"] == "tensor"]
+    handed_on = [param["name"] for param in tensors if param["shape"][0] == "segments"]
+    for launch in launches:
+        grid = ", ".join(_product(axis) for axis in launch["grid"])
+        used = manifest.get("resources", {}).get(launch["entry"])
+        registers = f", {used['registers']} registers" if used else ""
+        spilled = f", {used['spill_stores']} bytes spilled" if used and used["spill_stores"] else ""
+        yield (
+            f"  launch {launch['entry']}: grid ({grid}), {launch['shared_bytes']} bytes of shared memory"
+            f"{registers}{spilled}"
+        )
+    yield f"  workspace: {', '.join(handed_on) or 'none'}"
+    blocks = launches[-1]["grid"][0]
+    if isinstance(blocks, int) and blocks > 1:
+        yield f"  {blocks} blocks share an axis of the states; what does not have it is read by each, from the L2 cache"
+    must: Counter[str] = Counter()
+    for param in tensors:
+        sizes = [size for size in param["shape"] if isinstance(size, int)]
+        indices = "·".join(size for size in param["shape"] if isinstance(size, str))
+        must[indices] += math.prod(sizes) * testing.itemsize(param["dtype"])
+    yield f"  bytes that must move: {' + '.join(f'{n} {of}'.rstrip() for of, n in must.items())}"
+    per_token = sum(n for of, n in must.items() if "T" in of.split("·"))
+    yield f"  floor at {_BANDWIDTH} TB/s: {per_token / _BANDWIDTH / 1e3:.3f} ns for each token and head"
+
+
+def _product(axis: Any) -> str:
+    """A grid axis: a number, a name, or an operation on such."""
+    if not isinstance(axis, list):
+        return str(axis)
+    signs = {"*": "·", "ceildiv": "⌈/⌉", "floordiv": "⌊/⌋"}
+    op, left, right = axis
+    return f"{_product(left)} {signs.get(op, op)} {_product(right)}"
