@@ -28,6 +28,8 @@ except TreadleError as error:
 CASES = int(os.environ.get("TREADLE_SCAN_CASES", "60"))
 SIMULATED = int(os.environ.get("TREADLE_SCAN_SIMULATED", "6"))
 """How many of them run in the simulator as well."""
+RACED = (47,)
+"""Kernels in which the simulator found a barrier missing."""
 
 INPUTS = {
     "q": ("K",),
@@ -275,5 +277,5 @@ def test_random(seed: int, tmp_path: Path) -> None:
     shown = {name: x.shape if isinstance(x, np.ndarray) else x for name, x in {**inputs, **settings, **how}.items()}
     where = f"seed {seed}: {shown}\n{step.text}"
     expected = scan.reference(**inputs, **settings)
-    for on in ("cpu", *(("sim",) if seed < SIMULATED else ())):
+    for on in ("cpu", *(("sim",) if seed < SIMULATED or seed in RACED else ())):
         same(scan(**inputs, **settings, **how, on=on), expected, f"{on}, {where}")

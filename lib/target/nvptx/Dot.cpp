@@ -36,6 +36,7 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
                           << " along the summed axis, found " << k;
 
   std::optional<Fetcher> fetchA, fetchB;
+  SmallVector<Slot, 2> fetched;
   auto operand = [&](Value value, std::optional<Fetcher> &fetcher) {
     if (auto it = registers.find(value); it != registers.end())
       return Operand{&it->second, {}};
@@ -43,11 +44,12 @@ LogicalResult Emitter::emitDotOnTensorCores(DotOp op) {
     while (auto transpose = value.getDefiningOp<TransposeOp>())
       value = transpose.getOperand();
     const Lazy &tile = lazy.find(value)->second;
-    touchShared(tile.slot.begin, tile.slot.end, /*write=*/false);
+    fetched.push_back(tile.slot);
     fetcher.emplace(*this, TileAccess::fragments(tile.layout, bitsOf(element) / 8), tile.shared, element, tile.slot);
     return Operand{nullptr, [&fetcher](unsigned reg) { return fetcher->get(reg); }};
   };
   Operand a = operand(op.getA(), fetchA), bOperand = operand(op.getB(), fetchB);
+  readShared(fetched);
 
   Regs acc = regs(op.getC());
   int64_t stepsK = k / stepK;
@@ -130,8 +132,7 @@ LogicalResult Emitter::emitDotOnLanes(DotOp op) {
   auto typeC = cast<RankedTensorType>(op.getResult().getType());
   Layout layout = layoutOf(typeC);
   Slot slotA = slotOf(op.getA()), slotB = slotOf(op.getB());
-  touchShared(slotA.begin, slotA.end, /*write=*/false);
-  touchShared(slotB.begin, slotB.end, /*write=*/false);
+  readShared({slotA, slotB});
   int64_t k = typeA.getShape()[1];
 
   auto loop = scf::ForOp::create(b, index(0), index(k), index(1), regs(op.getC()));

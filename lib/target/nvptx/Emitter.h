@@ -139,6 +139,8 @@ private:
   Value sharedAddress(Value slotOffset, Value thread, uint32_t threadMask, uint32_t reg, unsigned elementBytes);
   void barrier();
   void touchShared(int64_t begin, int64_t end, bool write);
+  /// Several are read from here on.
+  void readShared(llvm::ArrayRef<Slot> slots);
   /// Threads meet before one reads what another may have written to the view, or writes what another may read.
   void touchView(Value view, mlir::Operation *store);
   void sharedLoad(Value pointer, unsigned bytes, llvm::SmallVectorImpl<Value> &words);

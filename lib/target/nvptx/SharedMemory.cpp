@@ -161,6 +161,13 @@ void Emitter::touchShared(int64_t begin, int64_t end, bool write) {
   (write ? pending.writes : pending.reads).push_back({begin, end});
 }
 
+void Emitter::readShared(ArrayRef<Slot> slots) {
+  // A barrier that one of them needs is not after the reads of another.
+  for (int time = 0; time < 2; ++time)
+    for (const Slot &slot : slots)
+      touchShared(slot.begin, slot.end, /*write=*/false);
+}
+
 void Emitter::touchView(Value view, Operation *store) {
   view = sliced(view);
   auto written = pending.viewsWritten.find(view);

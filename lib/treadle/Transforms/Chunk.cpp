@@ -713,13 +713,19 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
     }
     work.append(op->operand_begin(), op->operand_end());
   }
-  for (const StateForm &how : form.states)
-    if (how.kind == StateForm::Linear && (how.decay.channel || how.decay.telescope))
-      if (FailureOr<Type> type = sizes.typeOf(how.key, scan); succeeded(type))
-        computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
+  // Of decays with a value for each token weights are computed as well, and of vectors the most.
+  ChunkKernel weights(mixer, form, {leastSize, 4});
+  bool hasFactors = false;
+  for (const StateForm &how : form.states) {
+    if (how.kind != StateForm::Linear || weights.kindOf(how.decay) < Gate::Token)
+      continue;
+    hasFactors |= weights.weightsOf(how) == Weights::Factors;
+    if (FailureOr<Type> type = sizes.typeOf(how.key, scan); succeeded(type))
+      computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
+  }
   // Work on vectors is shared by more threads, products keep more rows in fewer.
   bool isHeavy = computed >= 128;
-  Schedule chosen{given.rows ? given.rows : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
+  Schedule chosen{given.rows ? given.rows : hasFactors ? 32 : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
            sharedBytesFor(mixer, form, sharing, chosen.rows) + scratchBytes <= sharedBytes;
