@@ -538,7 +538,7 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
   part.before.assign(loopOp.getRegionIterArgs().begin(), loopOp.getRegionIterArgs().end());
   part.after.resize(part.before.size());
   bool inParts = what != OutputsOnly && llvm::any_of(form.states, [&](const StateForm &how) {
-                   return how.kind == StateForm::Linear && kindOf(how.decay) >= Gate::Token;
+                   return how.kind == StateForm::Linear && needsParts(how.decay);
                  });
   // Where nothing tells how long the last chunk was, it may as well be whole: what lies past its end reads as zeros.
   bool matters =
@@ -713,11 +713,11 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
     }
     work.append(op->operand_begin(), op->operand_end());
   }
-  // Of decays with a value for each token weights are computed as well, and of vectors the most.
+  // Where a chunk is worked on in parts, weights are computed for every token, and of vectors the most.
   ChunkKernel weights(mixer, form, {leastSize, 4});
   bool hasFactors = false;
   for (const StateForm &how : form.states) {
-    if (how.kind != StateForm::Linear || weights.kindOf(how.decay) < Gate::Token)
+    if (how.kind != StateForm::Linear || !weights.needsParts(how.decay))
       continue;
     hasFactors |= weights.weightsOf(how) == Weights::Factors;
     if (FailureOr<Type> type = sizes.typeOf(how.key, scan); succeeded(type))

@@ -140,6 +140,7 @@ private:
   Gate *gateOf(Part &part, const StateForm &form);
   Gate::Kind kindOf(const Decay &decay);
   bool isSoftmax(const Decay &decay);
+  bool needsParts(const Decay &decay);
   void outOfBounds(Gate &gate, Part &part);
   Value least(Value tile, unsigned axis);
   llvm::FailureOr<Value> logDecay(Part &part, const Decay &decay);

@@ -16,9 +16,8 @@ using namespace treadle;
 /// How far the sum of log-decays may fall, and rise, in a part, from its first token on. For a vector of decays,
 /// factors are then between e^-50 and e^50: products of three stay in the range of f32.
 static constexpr double mostFall = 80, mostRise = 20, middle = -30;
-/// For scalars, whose weights are formed from differences, only rounding matters: that of sums of this size is small
-/// against that of 16-bit results.
-static constexpr double mostScalarFall = 1000;
+/// A scalar log-decay below which e^g is 0 in f32. The sum of a chunk's is rounded to 5e-4, which 16-bit results bear.
+static constexpr double scalarFall = -120;
 
 //===-- gates --------------------------------------------------------------===//
 
@@ -30,6 +29,12 @@ Gate::Kind ChunkKernel::kindOf(const Decay &decay) {
   if (decay.channel)
     return Gate::Channel;
   return isMoving(decay.scalar) ? Gate::Token : Gate::Constant;
+}
+
+/// Whether a chunk may have to be worked on in parts. Scalars for 16-bit results do without: weights are formed from
+/// differences of sums, in which only what rounding leaves of the largest matters.
+bool ChunkKernel::needsParts(const Decay &decay) {
+  return kindOf(decay) == Gate::Channel || (kindOf(decay) == Gate::Token && (decay.telescope || !isApproximate));
 }
 
 ChunkKernel::Weights ChunkKernel::weightsOf(const StateForm &how) {
@@ -111,6 +116,14 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         // Infinities have no difference.
         auto shape = cast<RankedTensorType>(z.getType()).getShape();
         gate.sums = select(spread(builder, loc, isFirst, shape), constant(z.getType(), 0), sums);
+      } else if (part.isWhole) {
+        FailureOr<Value> g = logDecay(part, how.decay);
+        if (failed(g))
+          return failure();
+        Value bounded = op<arith::MaximumFOp>(*g, constant(g->getType(), scalarFall));
+        gate.sums = scanned({mask(part.valid, bounded, 0)}, [&](ValueRange a, ValueRange b) {
+          return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
+        });
       } else {
         FailureOr<Value> g = logDecay(part, how.decay);
         if (failed(g))
@@ -121,7 +134,7 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         gate.sums = scanned(
             {later}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
       }
-      if (!gate.out)
+      if (!gate.out && !part.isWhole)
         outOfBounds(gate, part);
     }
     part.gates.push_back(gate);
@@ -131,15 +144,11 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
 
 /// Which tokens' sums of log-decays are out of bounds. A NaN is, too.
 void ChunkKernel::outOfBounds(Gate &gate, Part &part) {
-  Type type = gate.sums.getType();
-  bool isExact = gate.kind == Gate::Channel || llvm::any_of(scan.getOutputs().getTypes(), [](Type output) {
-                   return cast<FieldType>(output).getElementType().isF32();
-                 });
   auto compare = [&](arith::CmpFPredicate predicate, double bound) -> Value {
-    return arith::CmpFOp::create(builder, loc, predicate, gate.sums, constant(type, bound));
+    return arith::CmpFOp::create(builder, loc, predicate, gate.sums, constant(gate.sums.getType(), bound));
   };
-  gate.out = op<arith::OrIOp>(compare(arith::CmpFPredicate::ULT, isExact ? -mostFall : -mostScalarFall),
-                              compare(arith::CmpFPredicate::UGT, mostRise));
+  gate.out =
+      op<arith::OrIOp>(compare(arith::CmpFPredicate::ULT, -mostFall), compare(arith::CmpFPredicate::UGT, mostRise));
 }
 
 Value ChunkKernel::least(Value tile, unsigned axis) {
@@ -229,11 +238,11 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       continue;
     }
     Value total = lastOf(part, gate.sums);
-    gate.change = op<arith::AddFOp>(total, gate.first);
+    gate.change = gate.first ? op<arith::AddFOp>(total, gate.first) : total;
     if (gate.kind == Gate::Token) {
-      gate.start = exp(op<arith::AddFOp>(gate.sums, splat(gate.first, vector)));
+      gate.start = exp(gate.first ? op<arith::AddFOp>(gate.sums, splat(gate.first, vector)) : gate.sums);
       gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.sums)), 0);
-      gate.whole = exp(op<arith::AddFOp>(total, gate.first));
+      gate.whole = exp(gate.change);
       Value gap = op<arith::SubFOp>(column(gate.sums, rows), row(gate.sums, rows));
       gate.within = exp(select(isLater(), gap, constant(pairs, 0)));
       continue;
