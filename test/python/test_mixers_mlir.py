@@ -483,7 +483,7 @@ def test_blocks_share_wide_states() -> None:
         compiled = compiler.compile_text(mixer.text(), {}, ptxas=False, cache=False)
         return compiled.manifest["launches"][0]["grid"][0]
 
-    assert grid(retention(128, 128)) == 2
+    assert grid(retention(128, 128)) == 4
     assert grid(retention(256, 256)) == 8
     assert grid(retention(5, 7)) == 1
     assert grid(lightnet(20, 130)) == 3
