@@ -380,13 +380,12 @@ def load_module(name: str, path: Path) -> ModuleType:
 
 
 def load(name: str, folder: Path | None = None) -> Kernel:
-    """Load `kernels/<name>/reference.py` and `cases.py`."""
+    """Load `reference.py` and `cases.py` of `kernels/<name>`, or of that name in another folder."""
     root = (folder or kernels_folder()) / name
     if not (root / "cases.py").exists():
         raise ValueError(f"no kernel {name!r} in {root.parent}; there are {', '.join(kernel_names(root.parent))}")
-    modules = {
-        part: load_module(f"treadle_kernels.{name}.{part}", root / f"{part}.py") for part in ("reference", "cases")
-    }
+    prefix = f"treadle_{root.parent.name}.{name}"
+    modules = {part: load_module(f"{prefix}.{part}", root / f"{part}.py") for part in ("reference", "cases")}
     return Kernel(name, root, modules["reference"], modules["cases"])
 
 

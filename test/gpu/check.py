@@ -29,7 +29,11 @@ from statistics import median, quantiles
 from typing import Any
 
 import torch
-from treadle.testing import Case, Kernel, Timed, accepts, load, tile_names, variants
+from treadle.testing import Case, Kernel, Timed, accepts, variants
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from oracles import load_tiles, tile_names
 
 INDEX_FORMAT = 1
 REPEATS = 10
@@ -489,7 +493,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("artefacts", type=Path)
     parser.add_argument("--out", type=Path, default=Path("report"), help="report file, without suffix")
     parser.add_argument("--commit", default="unknown")
-    parser.add_argument("--kernel", action="append", help="a folder of kernels/; repeat for several; default all")
+    parser.add_argument("--kernel", action="append", help="a folder, of kernels/ or oracles; repeat; default all")
     parser.add_argument("--seed", type=int, help="default: from the clock")
     parser.add_argument("--device", default="cuda")
     only = parser.add_mutually_exclusive_group()
@@ -500,7 +504,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     seed = options.seed if options.seed is not None else time.time_ns() % (1 << 32)
     index = Index(options.artefacts)
-    kernels = [load(name) for name in options.kernel or tile_names()]
+    kernels = [load_tiles(name) for name in options.kernel or tile_names()]
     where = environment(index, options.commit, options.device)
     checked: list[Checked] = []
     timings: list[Timing] = []

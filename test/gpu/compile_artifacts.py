@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treadle.testing import Case, Constants, kernels_folder, load, load_module, tile_names
+from treadle.testing import Case, Constants, load_module
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from oracles import load_tiles, tile_names
 
 INDEX_FORMAT = 1
 
@@ -39,7 +43,7 @@ class Job:
 
 
 def cases_of(folder: str) -> list[Case]:
-    cases = load(folder).cases
+    cases = load_tiles(folder).cases
     return [*cases.GPU, *(timed.case for timed in cases.TIMED)]
 
 
@@ -62,7 +66,7 @@ def compile_job(job: Job, arch: str, out: Path) -> str | None:
     try:
         import treadle as td
 
-        source = load_module(f"treadle_kernels.{job.folder}.kernel", kernels_folder() / job.folder / "kernel.py")
+        source = load_module(f"tiles.{job.folder}.kernel", load_tiles(job.folder).folder / "kernel.py")
         target = out / job.path
         target.mkdir(parents=True, exist_ok=True)
         compiler: Any = td
@@ -83,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--arch", default="sm_90a")
-    parser.add_argument("--kernel", action="append", help="a folder of kernels/; repeat for several; default all")
+    parser.add_argument("--kernel", action="append", help="a folder, of kernels/ or oracles; repeat; default all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
 

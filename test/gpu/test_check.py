@@ -16,9 +16,10 @@ torch = pytest.importorskip("torch")
 
 import check  # noqa: E402
 import compile_artifacts  # noqa: E402
+from oracles import load_tiles, tile_names  # noqa: E402
 from treadle import testing  # noqa: E402
 
-KERNELS = testing.tile_names()
+KERNELS = tile_names()
 Fault = Callable[["Launch"], None]
 
 
@@ -52,7 +53,7 @@ class Launch:
 class Bundle:
     def __init__(self, manifest: Path) -> None:
         self.source = json.loads(manifest.read_text())
-        self.params = [SimpleNamespace(name=name, is_tensor=True, align=16) for name in "xywgqkvoabc"]
+        self.params = [SimpleNamespace(name=name, is_tensor=True, align=16) for name in (*"xywgqkvoabc", "s0")]
 
     def prepare(self, **arguments: Any) -> Launch:
         given = {name for name, value in arguments.items() if torch.is_tensor(value)}
@@ -88,14 +89,14 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "FLUSH_BYTES", 1 << 10)
     monkeypatch.setattr(check, "COPY_BYTES", 1 << 20)
     monkeypatch.setattr(Launch, "fault", None)
-    monkeypatch.setattr(check, "load", small)
+    monkeypatch.setattr(check, "load_tiles", small)
     # oneDNN's bf16 product is an illegal instruction on some hosts.
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
 
 
 def small(name: str) -> testing.Kernel:
     """The kernel with a few of its cases and its timed shapes cut to a size for the CPU."""
-    kernel = testing.load(name)
+    kernel = load_tiles(name)
     cases: Any = kernel.cases
     cases.GPU = sorted(cases.GPU, key=lambda case: case.elements)[:: max(1, len(cases.GPU) // 5)]
     sizes: dict[str, Any] = {"B": 1, "T": 70, "H": 2, "M": 20, "slopes": (0.5,)}
@@ -117,7 +118,7 @@ def run(artefacts: Path, out: Path, *options: str) -> tuple[int, dict[str, Any]]
 @pytest.mark.parametrize("name", KERNELS)
 def test_torch_definitions_are_the_references(name: str) -> None:
     """Every CPU case: the definition on torch equals reference.py to float64 rounding."""
-    kernel = testing.load(name)
+    kernel = load_tiles(name)
     for case in kernel.cases.CPU:
         inputs = {n: testing.pack(a, case.dtype_of(n)) for n, a in case.inputs(3).items()}
         wide = {n: torch.from_numpy(testing.unpack(a, case.dtype_of(n))) for n, a in inputs.items()}
@@ -131,7 +132,7 @@ def test_right_kernels_pass_and_are_timed(artefacts: Path, tmp_path: Path) -> No
     status, report = run(artefacts, tmp_path, "--commit", "abc")
     assert status == 0 and all(record["ok"] for record in report["checked"])
     assert report["environment"]["commit"] == "abc"
-    assert len(report["timings"]) == sum(len(testing.load(name).cases.TIMED) for name in KERNELS)
+    assert len(report["timings"]) == sum(len(load_tiles(name).cases.TIMED) for name in KERNELS)
     text = (tmp_path / "report.md").read_text()
     assert "peer not installed (fla)" in text and "0 failed" in text and "torch.matmul" in text
 
@@ -190,7 +191,7 @@ def test_a_missing_artefact_is_a_failure(artefacts: Path, tmp_path: Path) -> Non
 def test_sanitizer_cases_run_every_artefact_once(
     artefacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "load", testing.load)
+    monkeypatch.setattr(check, "load_tiles", load_tiles)
     monkeypatch.setattr(Launch, "count", 0)
     status, report = run(artefacts, tmp_path, "--sanitizer-cases")
     assert status == 0 and report["timings"] == []

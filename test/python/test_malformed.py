@@ -25,6 +25,7 @@ if str(ROOT / "python") not in sys.path:
     sys.path.insert(0, str(ROOT / "python"))
 
 import treadle as td  # noqa: E402
+from oracles import kernel_files  # noqa: E402
 from treadle import compiler  # noqa: E402
 from treadle.errors import TreadleError  # noqa: E402
 
@@ -80,7 +81,7 @@ def programs() -> tuple[str, ...]:
             text = "\n".join(line for line in part.splitlines() if not line.strip().startswith("//"))
             if "func.func" in text:
                 found.append(text.replace("STAGES", "2"))
-    for path in sorted((ROOT / "kernels").glob("*/kernel.py")):
+    for path in kernel_files():
         for kernel in td.load_kernels(str(path)).values():
             for dtype in ("bf16", "f32"):
                 # Without locations: mutations belong in the program.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import treadle as td
+from oracles import kernel_files
 from treadle.errors import TreadleError
 
-ROOT = Path(__file__).resolve().parents[2]
-KERNELS = sorted((ROOT / "kernels").glob("*/kernel.py"))
+KERNELS = kernel_files()
 COUNT, SEED = 60, 20260102  # mutants of each kernel
 
 Tokens = list[str]
@@ -74,7 +74,7 @@ def pieces(text: str) -> Tokens:
     return [text[a:b] for a, b in pairwise(ordered)]
 
 
-@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_damaged_kernels(path: Path, tmp_path: Path) -> None:
     rng, text = random.Random(SEED), path.read_text()
     head = text.index("@td.")

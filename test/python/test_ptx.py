@@ -1,4 +1,4 @@
-"""Every shipped kernel as PTX: what must be in it, what must not, and what ptxas says of it.
+"""Every kernel on tiles as PTX: what must be in it, what must not, and what ptxas says of it.
 
 Needs the compiler library (see treadle.compiler); the resource checks need ptxas.
 """
@@ -20,6 +20,7 @@ if str(ROOT / "python") not in sys.path:
     sys.path.insert(0, str(ROOT / "python"))
 
 import treadle as td  # noqa: E402
+from oracles import kernel_files, load_tiles  # noqa: E402
 from treadle import compiler  # noqa: E402
 from treadle.errors import TreadleError  # noqa: E402
 
@@ -51,7 +52,7 @@ def source(
     name: str, dtype: str = "bf16", constants: tuple[tuple[str, Any], ...] = (), present: tuple[str, ...] = ()
 ) -> str:
     folder, kernel, _ = KERNELS[name]
-    kernels = td.load_kernels(str(ROOT / "kernels" / folder / "kernel.py"))
+    kernels = td.load_kernels(str(load_tiles(folder).folder / "kernel.py"))
     return str(kernels[kernel].to_mlir(constants=dict(constants), dtype=dtype, present=present))
 
 
@@ -65,9 +66,8 @@ def code(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.strip().startswith(("//", ".loc", ".file")))
 
 
-def test_every_shipped_kernel_is_here() -> None:
-    shipped = {name for path in sorted((ROOT / "kernels").glob("*/kernel.py")) for name in td.load_kernels(str(path))}
-    assert shipped == set(KERNELS)
+def test_every_kernel_on_tiles_is_here() -> None:
+    assert {name for path in kernel_files() for name in td.load_kernels(str(path))} == set(KERNELS)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -108,7 +108,7 @@ def test_no_double_precision_and_no_generic_accesses(name: str, arch: str) -> No
 def test_lines_of_the_kernel(name: str) -> None:
     """`.loc` names kernel.py, and at least as many lines as the kernel has statements that do work."""
     text = ptx(name, "sm_90a")
-    path = ROOT / "kernels" / KERNELS[name][0] / "kernel.py"
+    path = load_tiles(KERNELS[name][0]).folder / "kernel.py"
     files = dict(re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]+)"', text, re.M))
     kernel_files = {number for number, file in files.items() if file.endswith(f"{KERNELS[name][0]}/kernel.py")}
     assert kernel_files

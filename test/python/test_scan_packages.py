@@ -120,11 +120,18 @@ def test_gla_is_attention_with_products_of_decays() -> None:
     same(found["o"], 0.5 * np.einsum("bhtu,buhv->bthv", weights, x["v"]))
 
 
-@pytest.mark.parametrize("kind", ["Retention", "SimpleGla"])
-def test_retention_is_attention_with_distances(kind: str) -> None:
-    case = getattr(PACKAGES["retention"].cases, kind)(T=9, H=3, K=3, V=2)
-    x, found = definition("retention", case)
-    b = np.cumsum(x["g"], 1) if "g" in x else np.arange(9)[None, :, None] * x["g_gamma"]
+@pytest.mark.parametrize(
+    ("name", "kind", "decay"),
+    [
+        ("lightning_attention", "Lightning", "log_decay"),
+        ("retention", "Retention", "g_gamma"),
+        ("retention", "SimpleGla", "g"),
+    ],
+)
+def test_a_decay_for_each_head_is_attention_with_distances(name: str, kind: str, decay: str) -> None:
+    case = getattr(PACKAGES[name].cases, kind)(T=9, H=3, K=3, V=2)
+    x, found = definition(name, case)
+    b = np.cumsum(np.broadcast_to(x[decay], (2, 9, 3)), 1)
     gap = np.where(before(9)[None, :, :, None] > 0, b[:, :, None] - b[:, None], -np.inf)
     weights = np.einsum("bthd,buhd->btuh", x["q"], x["k"]) * np.exp(gap)
     same(found["o"], np.einsum("btuh,buhv->bthv", weights, x["v"]))

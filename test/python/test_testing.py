@@ -12,12 +12,20 @@ import pytest
 import treadle as td
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import load_tiles, tile_names
 from treadle import testing
 from treadle.frontend.params import ConstParam
 from treadle.testing import Case, Kernel
 
-KERNELS = [testing.load(name) for name in testing.kernel_names()]
-every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+KERNELS = [*map(load_tiles, tile_names()), *map(testing.load, testing.scan_names())]
+
+
+def label(kernel: Kernel) -> str:
+    """As in "oracles-lightning_attention"."""
+    return f"{kernel.folder.parent.name}-{kernel.name}"
+
+
+every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=label)
 
 
 def all_cases(kernel: Kernel) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Values on the CPU target: the repository's kernels against float64, the language and direct calls against NumPy.
+"""Values on the CPU target: kernels on tiles against float64, the language and direct calls against NumPy.
 
 Needs libtreadle.so (`ninja -C build`). Nothing here depends on a machine's number of cores or on chance: Hypothesis
 draws the same examples every time.
@@ -20,6 +20,7 @@ import pytest
 import treadle as td
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from oracles import load_tiles, tile_names
 from treadle import compiler, testing
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime.call import BFloat16
@@ -32,7 +33,7 @@ try:
 except TreadleError as error:
     pytest.skip(str(error), allow_module_level=True)
 
-PACKAGES = {name: testing.load(name) for name in testing.tile_names()}
+PACKAGES = {name: load_tiles(name) for name in tile_names()}
 KERNELS = {
     name: kernel
     for package in PACKAGES.values()

@@ -1,4 +1,4 @@
-"""The kernels of the repository: their text is consistent and, where treadle-opt is built, accepted by it."""
+"""The kernels of the repository on tiles: their text is consistent and, where treadle-opt is built, accepted by it."""
 
 import itertools
 import subprocess
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import ssa_check
 import treadle as td
+from oracles import kernel_files, load_tiles
 
 ROOT = Path(__file__).resolve().parents[3]
 OPT = ROOT / "build" / "bin" / "treadle-opt"
-FILES = sorted(ROOT.glob("kernels/*/kernel.py"))
-KERNELS = [(path.parent.name, name) for path in FILES for name in td.load_kernels(path)]
+KERNELS = [(path.parent.name, name) for path in kernel_files() for name in td.load_kernels(path)]
 
 
 def texts(folder: str, name: str) -> list[str]:
-    kernel = td.load_kernels(ROOT / "kernels" / folder / "kernel.py")[name]
+    kernel = td.load_kernels(load_tiles(folder).folder / "kernel.py")[name]
     flags: list[dict[str, object]] = [{}, {"REVERSE": True}] if "REVERSE" in kernel.constants else [{}]
     if "precision" in kernel.constants:
         flags.append({"precision": "tf32"})
@@ -48,7 +48,7 @@ def test_every_kernel_is_there() -> None:
 
 
 def test_emission_is_quick() -> None:
-    kernel = td.load_kernels(ROOT / "kernels" / "lightning_attention" / "kernel.py")["lightning_attention"]
+    kernel = td.load_kernels(load_tiles("lightning_attention").folder / "kernel.py")["lightning_attention"]
     kernel.to_mlir()
     start = time.perf_counter()
     for _ in range(10):

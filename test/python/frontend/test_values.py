@@ -8,17 +8,18 @@ import pytest
 import treadle as td
 from frontend_cases import compile_all, write
 from interpret import Program
+from oracles import load_tiles, tile_names
 from treadle import compiler, testing
 from treadle.errors import TreadleError
 from treadle.runtime.call import BFloat16
 from treadle.testing import Array, Constants
 
-CASES = [(name, case) for name in testing.tile_names() for case in testing.load(name).cases.CPU]
+CASES = [(name, case) for name in tile_names() for case in load_tiles(name).cases.CPU]
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[case.name for _, case in CASES])
 def test_kernel(name: str, case: Any) -> None:
-    loaded = testing.load(name)
+    loaded = load_tiles(name)
     kernels = td.load_kernels(str(loaded.folder / "kernel.py"))
 
     def run(

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [path for path in (str(ROOT / "python"), str(Path(__file__).parent)) if path not in sys.path]
+FOLDERS = (ROOT / "python", ROOT / "test", Path(__file__).parent)
+sys.path[:0] = [path for path in map(str, FOLDERS) if path not in sys.path]
 
 import sim_handwritten  # noqa: E402
 import treadle as td  # noqa: E402
+from oracles import load_tiles  # noqa: E402
 from treadle import testing  # noqa: E402
 from treadle.runtime import Bundle  # noqa: E402
 from treadle.runtime.call import BFloat16  # noqa: E402
@@ -52,8 +54,8 @@ _CLASSES = {"cumsum_time": "Time", "cumsum_rows": "Rows", "rms_norm": "RMSNorm",
 
 
 def shipped(name: str, folder: str, constants: Mapping[str, Any], sizes: Mapping[str, Any]) -> Program:
-    """A kernel of kernels/, compiled with these constants beside those of its case."""
-    kernel = testing.load(folder)
+    """A kernel on tiles, compiled with these constants beside those of its case."""
+    kernel = load_tiles(folder)
     case = getattr(kernel.cases, _CLASSES[name.partition("-")[0]])(**sizes)
     source = td.load_kernels(str(kernel.folder / "kernel.py"))[case.kernel]
     fixed = {**case.constants, **constants}

@@ -1,4 +1,4 @@
-"""Every shipped kernel in the simulator: nothing is found, values are within tolerance, and no more moves than must.
+"""Every kernel on tiles in the simulator: nothing is found, values are within tolerance, and no more moves than must.
 
 Run are all cases of `CPU` and `GPU` in each cases.py whose tensors have at most SMALL elements together, ragged ones
 and those of one element among them, compiled for both architectures. Where the two programs are the same text but for
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import treadle as td
+from oracles import load_tiles, tile_names
 from treadle import testing
 from treadle.errors import KernelError
 from treadle.runtime import Report, Simulator
@@ -25,7 +26,7 @@ SMALL = 2_000_000
 ARCHS = ("sm_90a", "sm_80")
 THREADS = 128  # of a block: four warps, in every kernel
 
-PACKAGES = {name: testing.load(name) for name in testing.tile_names()}
+PACKAGES = {name: load_tiles(name) for name in tile_names()}
 KERNELS = {
     name: kernel
     for package in PACKAGES.values()
