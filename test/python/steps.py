@@ -90,3 +90,10 @@ def delta_rule(q: td.In["K"], k: td.In["K"], v: td.In["V"], beta: td.In, S: td.S
     """What the state holds at k is replaced: DeltaNet, arXiv:2406.06484. The state is mixed along K: no chunked sum."""
     S = S + td.outer(k, beta * (v - k @ S))
     return q @ S, S
+
+
+@td.scan
+def logarithms(q: td.In["K"], k: td.In["K"], v: td.In["V"], decay: td.PerHead, S: td.State["K", "V"]):
+    """Values that are computed, and infinite where there is no token."""
+    S = td.exp(-td.abs(decay)) * S + td.outer(k, td.log(v))
+    return q @ S, S

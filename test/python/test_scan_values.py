@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import treadle as td
+import steps
 from scan_checks import BY_NAME, NAMES, agree, check, close, listed, same, stored
 from treadle import compiler
 from treadle.errors import TreadleError
@@ -270,20 +270,13 @@ def test_segments(name: str, reverse: bool) -> None:
     same(result, subject.scan.reference(**inputs, **packed), "packed")
 
 
-@td.scan
-def logarithms(q: td.In[K], k: td.In[K], v: td.In[V], decay: td.PerHead, S: td.State[K, V]):
-    """Values that are computed, and infinite where there is no token."""
-    S = td.exp(-td.abs(decay)) * S + td.outer(k, td.log(v))
-    return q @ S, S
-
-
 @pytest.mark.parametrize("settings", [{}, {"reverse": True}, {"causal": False}, {"output_final_state": True}])
 def test_past_the_end(settings: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     q, k, v = (np.float32(1 + rng.random((2, 21, 3, size))) for size in (16, 16, 8))
     inputs = {"q": q, "k": k, "v": v, "decay": np.float32(rng.random(3))}
-    check(logarithms, inputs, **settings)
-    check(logarithms, {**inputs, "q": q[:1], "k": k[:1], "v": v[:1]}, cu_seqlens=np.array([0, 5, 21]), **settings)
+    check(steps.logarithms, inputs, **settings)
+    check(steps.logarithms, {**inputs, "q": q[:1], "k": k[:1], "v": v[:1]}, cu_seqlens=np.array([0, 5, 21]), **settings)
 
 
 def test_strong_decays() -> None:
