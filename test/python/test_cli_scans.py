@@ -114,6 +114,25 @@ def test_explain_what_is_in_no_form(tmp_path: Path) -> None:
     assert f"used here other than in a product, a sum or a running function ({path}:6)" in text
 
 
+def test_emit_chunked(scan: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The tile program that works on chunks, or why there is none."""
+    assert run(scan, *SIZES, "--derive=forward", "--emit=chunked", "-o", tmp_path / "out.mlir") == 0
+    text = (tmp_path / "out.mlir").read_text()
+    assert "chunk = 64 : i64" in text and text.count("tile.dot") == 4
+    assert run(scan, *SIZES, "--derive=step", "--emit=chunked", "-o", tmp_path / "step.mlir") == 1
+    assert (
+        "lightnet_step is computed token by token, not in chunks: it was made for few tokens" in capfd.readouterr().err
+    )
+    assert run(scan, *SIZES, "--derive=forward", "-D", "chunk=1", "--emit=chunked") == 1
+    path = tmp_path / "tanh.py"
+    path.write_text(
+        "import treadle as td\n\n\n@td.scan\ndef f(x: td.In, h: td.State):\n    h = td.tanh(h + x)\n    return h, h\n"
+    )
+    assert run(path, "--derive=forward", "--emit=chunked") == 1
+    assert "not in chunks: the state's old value is used here other than in a product" in capfd.readouterr().err
+    assert not (tmp_path / "step.mlir").exists()
+
+
 def test_one_kernel_lies_in_the_folder_itself(scan: Path, tmp_path: Path) -> None:
     assert run(scan, *SIZES, "--derive=step", "--no-ptxas", "-o", tmp_path / "out") == 0
     assert (tmp_path / "out" / "lightnet_step.json").is_file()
@@ -245,6 +264,8 @@ def test_the_scan_itself_is_printed(scan: Path, tmp_path: Path, capfdbinary: pyt
         (["a.mlir", "--explain"], "--explain is for Python input"),
         (["a.mlir", "--derive=step"], "--derive is for Python input"),
         (["a.mlir", "--emit=treadle"], "--emit=treadle is for Python input"),
+        (["a.mlir", "--emit=chunked"], "--emit=chunked is for Python input"),
+        (["KERNEL", "--emit=chunked"], "--emit=chunked is for scans, and KERNEL has none"),
     ],
 )
 def test_usage_errors(

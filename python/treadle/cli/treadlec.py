@@ -11,7 +11,8 @@ instead, or written to the file of -o.
 From a @td.scan two kernels are derived: NAME_forward runs over whole sequences, NAME_step goes on from given states by
 any number of tokens. --derive chooses. Arrays are named as in the step, its output o (several: o0, o1, ...), states
 NAME_initial and NAME_final, which are different arrays unless they are pools (--state-indices). --emit=treadle prints
-the scan itself, before a kernel is made of it.
+the scan itself, before a kernel is made of it; --emit=chunked the tile program that works on chunks of tokens, if there
+is one. --explain says what was derived, and why.
 
 Exit status: 0 when all went well, 1 when the program has errors, 2 for a wrong command line.
 """
@@ -19,6 +20,7 @@ Exit status: 0 when all went well, 1 when the program has errors, 2 for a wrong 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    phases = ("treadle", *compiler.PHASES)
+    phases = ("treadle", "chunked", *compiler.PHASES)
     parser = argparse.ArgumentParser(
         prog="treadlec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -142,8 +144,8 @@ def _programs(options: argparse.Namespace, chosen: Sequence[Kernel | Scan]) -> d
     if not scans:
         source = options.input if options.kernel is None else f"kernel {options.kernel}"
         derived.refuse_flags(options, f"is for scans, and {source} has none")
-        if options.emit == "treadle":
-            raise UsageError(f"--emit=treadle is for scans, and {source} has none")
+        if options.emit in ("treadle", "chunked"):
+            raise UsageError(f"--emit={options.emit} is for scans, and {source} has none")
     present = [name for name in options.present.split(",") if name]
     if present and len(scans) == len(chosen):
         raise UsageError("--with is for kernels, found scans only")
@@ -208,6 +210,7 @@ def _compile_mlir(options: argparse.Namespace) -> int:
         "--kernel": options.kernel,
         "--explain": options.explain,
         "--emit=treadle": options.emit == "treadle",
+        "--emit=chunked": options.emit == "chunked",
     }
     for flag, given in refused.items():
         if given:
@@ -243,7 +246,7 @@ def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], par
     if options.emit == "treadle":
         _print(options, (text if options.locations else derived.without_locations(text)).encode())
         return
-    emit = options.emit or "ptx"
+    emit = "tile" if options.emit == "chunked" else options.emit or "ptx"
     if dump is not None:
         values["dump_dir"] = str(dump)
     wants_cubin = not options.no_ptxas and options.emit is None
@@ -252,8 +255,18 @@ def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], par
     if options.time:
         for phase, milliseconds in output.milliseconds.items():
             print(f"{phase:10} {milliseconds:8.2f} ms", file=sys.stderr)
+    if options.emit == "chunked" and (how := _why_not_chunked(output.artifacts["text"].decode())):
+        raise TreadleError(f"{values['name']} is computed token by token, not in chunks: {how}")
     if options.emit is not None:
         _print(options, output.artifacts["text"])
+
+
+def _why_not_chunked(text: str) -> str:
+    """The reason that a tile program gives for taking one token at a time; "" for one that takes chunks."""
+    if "treadle.derivation" not in text:
+        return "it was made for few tokens"
+    found = re.search(r'treadle\.derivation = \{chunk = 1 : i64,.*?reason = "(.*?)"', text)
+    return found[1] if found else ""
 
 
 def _explanation(options: argparse.Namespace, text: str, values: dict[str, Any]) -> str:
