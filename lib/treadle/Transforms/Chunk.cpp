@@ -540,8 +540,8 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
   bool inParts = what != OutputsOnly && llvm::any_of(form.states, [&](const StateForm &how) {
                    return how.kind == StateForm::Linear && needsParts(how.decay);
                  });
-  // Where nothing tells how long the last chunk was, it may as well be whole: what lies past its end reads as zeros. What
-  // is computed from zeros may be anything.
+  // Where nothing tells how long the last chunk was, it may as well be whole: what lies past its end reads as zeros.
+  // What is computed from zeros may be anything.
   auto isLoaded = [](Value piece) { return !piece || isa<BlockArgument>(piece); };
   bool matters =
       isReverse || inParts || what == StatesOnly || llvm::any_of(llvm::enumerate(form.states), [&](auto each) {
