@@ -31,7 +31,7 @@ static Array segmentArray(Mixer &mixer, unsigned position, const Twine &name, Ar
     shape.push_back(size);
     strides.push_back(stride /= size);
   }
-  auto view = tile::ViewType::get(builder.getContext(), shape, builder.getF32Type(), strides, align, /*max_bytes=*/0);
+  auto view = tile::ViewType::get(builder.getContext(), shape, builder.getF32Type(), strides, align, /*maxBytes=*/0);
   return {Array::Segment, position, name.str(), mixer.scan.getLoc(), view, builder.getArrayAttr(dims), 3};
 }
 
