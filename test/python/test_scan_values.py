@@ -295,6 +295,16 @@ def test_strong_decays() -> None:
     assert np.isfinite(o[:, :20]).all() and np.isnan(o[:, 20:]).all()
 
 
+@pytest.mark.parametrize("jump", [30.0, 49.0, 79.0, 100.0])
+def test_keys_that_jump(jump: float) -> None:
+    """Sums of terms that are far above what came before, times large values, stay in the range of f32."""
+    subject = BY_NAME["lightnet"]
+    inputs = subject.inputs(64)
+    inputs["k"][:, 1:] += np.float32(jump)
+    inputs["v"] *= np.float32(1e4)
+    check(subject.scan, inputs, output_final_state=True)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @every
 def test_noncausal(name: str, reverse: bool) -> None:

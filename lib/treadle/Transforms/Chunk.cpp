@@ -146,6 +146,14 @@ Value ChunkKernel::scanned(ArrayRef<Value> tiles, function_ref<SmallVector<Value
   return scanOp.getResult(0);
 }
 
+Value ChunkKernel::runningSum(Value tile) {
+  return scanned({tile}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
+}
+
+Value ChunkKernel::isNotBefore() {
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows), row(positions, rows));
+}
+
 Value ChunkKernel::transposed(Value tile) {
   auto type = cast<RankedTensorType>(tile.getType());
   return tile::TransposeOp::create(builder, loc, type.clone({type.getDimSize(1), type.getDimSize(0)}), tile,

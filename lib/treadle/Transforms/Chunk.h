@@ -123,6 +123,8 @@ private:
   Value sum(Value tile, unsigned axis);
   Value scanned(llvm::ArrayRef<Value> tiles,
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
+  Value runningSum(Value tile); ///< along time
+  Value isNotBefore();          ///< at [i, j]: token i is j or comes after it
   Value transposed(Value tile);
   Value exp(Value value);
   Value log(Value value);

@@ -16,6 +16,8 @@ using namespace treadle;
 /// How far the sum of log-decays may fall, and rise, in a part, from its first token on. For a vector of decays,
 /// factors are then between e^-50 and e^50: products of three stay in the range of f32.
 static constexpr double mostFall = 80, mostRise = 20, middle = -30;
+/// How far a term of a running log-sum-exp may lie above what its sum is relative to, in logarithms.
+static constexpr double mostTerm = 50;
 /// A scalar log-decay below which e^g is 0 in f32. The sum of a chunk's is rounded to 5e-4, which 16-bit results bear.
 static constexpr double scalarFall = -120;
 
@@ -99,7 +101,7 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         gate.first = op<arith::SubFOp>(part.before[state], gate.base);
         gate.terms = op<arith::SubFOp>(*x, row(gate.base, rows));
         gate.out = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UGT, gate.terms,
-                                         constant(x->getType(), mostFall));
+                                         constant(x->getType(), mostTerm));
       } else if (how.decay.telescope) {
         unsigned state = *how.decay.telescope;
         if (!llvm::is_contained(known, state))
@@ -121,18 +123,14 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         if (failed(g))
           return failure();
         Value bounded = op<arith::MaximumFOp>(*g, constant(g->getType(), scalarFall));
-        gate.sums = scanned({mask(part.valid, bounded, 0)}, [&](ValueRange a, ValueRange b) {
-          return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])};
-        });
+        gate.sums = runningSum(mask(part.valid, bounded, 0));
       } else {
         FailureOr<Value> g = logDecay(part, how.decay);
         if (failed(g))
           return failure();
         gate.first = at(part.from, *g);
         Value isLater = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sgt, part.from), part.valid);
-        Value later = mask(isLater, *g, 0);
-        gate.sums = scanned(
-            {later}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
+        gate.sums = runningSum(mask(isLater, *g, 0));
       }
       if (!gate.out && !part.isWhole)
         outOfBounds(gate, part);
@@ -196,10 +194,6 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
   for (Gate &gate : part.gates) {
     if (gate.kind == Gate::None)
       continue;
-    auto isLater = [&] {
-      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows),
-                                   row(positions, rows));
-    };
     if (gate.kind == Gate::Constant) {
       FailureOr<Value> g = stillValue(gate.decay.scalar);
       if (failed(g))
@@ -219,15 +213,13 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       builder.setInsertionPoint(loop); // the same for all chunks
       place = arith::SIToFPOp::create(builder, loc, vector, positions);
       Value within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
-      gate.within = select(isLater(), within, constant(pairs, 0));
+      gate.within = select(isNotBefore(), within, constant(pairs, 0));
       continue;
     }
     if (gate.base) {
       Value terms = exp(mask(part.valid, gate.terms, -std::numeric_limits<double>::infinity()));
       Value before = exp(gate.first);
-      Value sums = scanned(
-          {terms}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
-      sums = op<arith::AddFOp>(sums, row(before, rows));
+      Value sums = op<arith::AddFOp>(runningSum(terms), row(before, rows));
       Value all = lastRow(sums);
       gate.terms = terms;
       gate.toEnd = sums;
@@ -244,7 +236,7 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.sums)), 0);
       gate.whole = exp(gate.change);
       Value gap = op<arith::SubFOp>(column(gate.sums, rows), row(gate.sums, rows));
-      gate.within = exp(select(isLater(), gap, constant(pairs, 0)));
+      gate.within = exp(select(isNotBefore(), gap, constant(pairs, 0)));
       continue;
     }
     Type tile = gate.sums.getType();

@@ -243,10 +243,14 @@ LogicalResult StepWriter::write(OpBuilder &builder, Operation *op, IRMapping &ma
 }
 
 void treadle::approximate(Operation *op) {
-  if (auto fast = dyn_cast<arith::ArithFastMathInterface>(op))
-    op->setAttr(
-        fast.getFastMathAttrName(),
-        arith::FastMathFlagsAttr::get(op->getContext(), arith::FastMathFlags::afn | arith::FastMathFlags::contract));
+  auto fast = dyn_cast<arith::ArithFastMathInterface>(op);
+  if (!fast)
+    return;
+  // The hardware's sine of a large angle is wrong, its logarithm near 1 and tanh near 0 have few digits.
+  auto flags = arith::FastMathFlags::contract;
+  if (isa<math::ExpOp, math::Exp2Op, math::SqrtOp, arith::DivFOp>(op))
+    flags = flags | arith::FastMathFlags::afn;
+  op->setAttr(fast.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op->getContext(), flags));
 }
 
 LogicalResult StepWriter::write(OpBuilder &builder, const Slice &slice, IRMapping &map) const {

@@ -25,7 +25,8 @@ Slice sliceOf(ScanOp scan, mlir::ValueRange wanted, llvm::function_ref<bool(mlir
 class StepWriter {
 public:
   /// `offset`: where the block's part of the shared axis begins; null if none is shared. `least`: the smallest size of
-  /// an axis that is not 1. `isApproximate`: elementary functions may be as exact as the hardware's, about 1e-6.
+  /// an axis that is not 1. `isApproximate`: exponentials, quotients and square roots may be as exact as the
+  /// hardware's, about 1e-6.
   StepWriter(const Sharing &sharing, mlir::Value offset, int64_t rows = 0, int64_t least = 1,
              bool isApproximate = false)
       : sharing(sharing), offset(offset), rows(rows), least(least), isApproximate(isApproximate) {}
@@ -54,7 +55,7 @@ private:
   bool isApproximate;
 };
 
-/// Lets an op be as exact as the hardware's own functions are.
+/// Lets exponentials, quotients and square roots be as exact as the hardware's, and products be fused with sums.
 void approximate(mlir::Operation *op);
 
 /// A tile repeated along new axes after its own, up to `shape`.

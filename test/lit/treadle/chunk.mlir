@@ -112,6 +112,29 @@ func.func @running(%x: !treadle.field<BTH, 16xf32> {treadle.name = "x"})
 
 // -----
 
+// For 16-bit results exponentials are the hardware's; sines, logarithms and tanh are not.
+// CHECK-LABEL: func.func @exactness(
+// CHECK-DAG: math.exp %{{.*}} fastmath<contract,afn> : tensor<64x16xf32>
+// CHECK-DAG: math.sin %{{.*}} fastmath<contract> : tensor<64x16xf32>
+// CHECK-DAG: math.log %{{.*}} fastmath<contract> : tensor<64x16xf32>
+// CHECK-DAG: math.tanh %{{.*}} fastmath<contract> : tensor<64x16xf32>
+func.func @exactness(%x: !treadle.field<BTH, 16xbf16> {treadle.name = "x"})
+    -> (!treadle.field<BTH, 16xbf16> {treadle.name = "o"}) attributes {treadle.mixer, treadle.chunk = 64 : i32} {
+  %s0 = treadle.fill 0.0 : !treadle.field<BH, 16xf32>
+  %o, %s1 = treadle.scan (%x) from (%s0) {
+  ^bb0(%x1: tensor<16xf32>, %s: tensor<16xf32>):
+    %a = math.exp %x1 : tensor<16xf32>
+    %b = math.sin %a : tensor<16xf32>
+    %c = math.log %b : tensor<16xf32>
+    %d = math.tanh %c : tensor<16xf32>
+    %new = arith.addf %s, %d : tensor<16xf32>
+    treadle.yield %new : tensor<16xf32> next %new : tensor<16xf32>
+  } : (!treadle.field<BTH, 16xbf16>) from (!treadle.field<BH, 16xf32>) -> (!treadle.field<BTH, 16xbf16>, !treadle.field<BH, 16xf32>)
+  return %o : !treadle.field<BTH, 16xbf16>
+}
+
+// -----
+
 // Left as it is: a state that is put through a function.
 // CHECK-LABEL: func.func @in_no_form(
 // CHECK-SAME: treadle.derivation = {chunk = 1 : i64, {{.*}}reason = "the state's old value is used here other than in a product, a sum or a running function"}
