@@ -56,7 +56,7 @@ static StringRef accessOf(BlockArgument view) {
       write = true;
     else if (isa<LoadOp, AsyncLoadOp>(user))
       read = true;
-    else if (isa<SliceOp>(user))
+    else if (isa<SliceOp, NarrowOp>(user))
       llvm::append_range(users, user->getUsers());
     else if (!isa<DimOp>(user))
       read = write = true; // passed on: anything may happen to it

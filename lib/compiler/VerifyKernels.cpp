@@ -120,7 +120,7 @@ private:
         constant && isa<ShapedType>(constant.getType()) && !isa<DenseElementsAttr>(constant.getValue()))
       return op->emitError() << "a constant tile is written dense<...>, found " << constant.getValue();
     for (Type type : op->getResultTypes())
-      if (!isa<SliceOp>(op) && failed(verifyType(op, type)))
+      if (!isa<SliceOp, NarrowOp>(op) && failed(verifyType(op, type)))
         return failure();
     for (Region &region : op->getRegions())
       for (BlockArgument argument : region.getArguments())

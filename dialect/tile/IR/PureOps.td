@@ -41,6 +41,23 @@ def Tile_SliceOp : Tile_Op<"slice", [Pure, TypesMatchWith<"the result is of the 
   let hasVerifier = 1;
 }
 
+def Tile_NarrowOp : Tile_Op<"narrow", [Pure]> {
+  let summary = "a part of a view of known place and size";
+  let description = [{
+    `tile.narrow %v, 1, 3 : !tile.view<?x5xf32, …> -> !tile.view<?x2xf32, …>`: the view whose axis 1 has 2 elements, the first of which is element 3 of
+    %v. The axis has a known size and a known stride. The result may promise no more about addresses than its place in %v allows.
+  }];
+  let arguments = (ins Tile_ViewType:$view, ConfinedAttr<I32Attr, [IntNonNegative]>:$axis,
+                       ConfinedAttr<I32Attr, [IntNonNegative]>:$from);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "$view `,` $axis `,` $from attr-dict `:` qualified(type($view)) `->` qualified(type($result))";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The type of `size` elements from `from` on.
+    static ViewType typeOf(ViewType view, unsigned axis, int64_t from, int64_t size);
+  }];
+}
+
 def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
   let summary = "read a tile of a view; outside the view's bounds it is `other`";
   let description = [{

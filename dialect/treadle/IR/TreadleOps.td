@@ -12,6 +12,9 @@ def Treadle_AnyTileShape : NativeOpTrait<"AnyTileShape"> {
   let cppNamespace = "::treadle::tile";
 }
 
+/// A tensor or scalar of a step, or a field.
+def Treadle_Whole : AnyTypeOf<[Treadle_FieldType, F32, I1, I32, AnyRankedTensor]>;
+
 def Treadle_ScanOp : Treadle_Op<"scan", [AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects,
                                          Treadle_AnyTileShape]> {
   let summary = "a recurrence over time, given by one step";
@@ -46,6 +49,30 @@ def Treadle_LogAddExpOp : Treadle_Op<"logaddexp", [Pure, SameOperandsAndResultTy
   let arguments = (ins AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$lhs, AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$rhs);
   let results = (outs AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def Treadle_ConcatOp : Treadle_Op<"concat", [Pure]> {
+  let summary = "values one after the other along an axis";
+  let description = [{
+    An operand that lacks the axis is one element along it. In a step of tensors; in a mixer of fields, whose indices are alike.
+  }];
+  let arguments = (ins Variadic<Treadle_Whole>:$parts, ConfinedAttr<I32Attr, [IntNonNegative]>:$axis);
+  let results = (outs Treadle_Whole:$result);
+  let assemblyFormat = "`(` $parts `)` `along` $axis attr-dict `:` custom<Fields>(type($parts)) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Treadle_PartOp : Treadle_Op<"part", [Pure]> {
+  let summary = "what a value has along an axis from one place on";
+  let description = [{
+    `treadle.part %x, 0, 3 : tensor<5x64xf32> -> tensor<2x64xf32>`: rows 3 and 4. With the axis left out of the result, `-> tensor<64xf32>`, row 3. In
+    a step of tensors; in a mixer of fields.
+  }];
+  let arguments = (ins Treadle_Whole:$operand, ConfinedAttr<I32Attr, [IntNonNegative]>:$axis,
+                       ConfinedAttr<I32Attr, [IntNonNegative]>:$offset);
+  let results = (outs Treadle_Whole:$result);
+  let assemblyFormat = "$operand `,` $axis `,` $offset attr-dict `:` type($operand) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Treadle_FillOp : Treadle_Op<"fill", [Pure]> {

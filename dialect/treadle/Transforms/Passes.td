@@ -3,6 +3,15 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SplitAxes : Pass<"treadle-split-axes", "::mlir::ModuleOp"> {
+  let summary = "axes that are made of parts, or taken apart, become values of their own";
+  let description = [{
+    In mixers, no `treadle.concat` and `treadle.part` of tensors are left: values along an axis on which they work, inputs, states and outputs too, become
+    one value for each part; those of size 1 lose the axis. The arrays stay as they are: parts of fields are taken from them.
+  }];
+  let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect"];
+}
+
 def Chunk : Pass<"treadle-chunk", "::mlir::ModuleOp"> {
   let summary = "from mixers in normal form to kernels that take a chunk of tokens at once";
   let description = [{

@@ -130,6 +130,7 @@ void Emitter::emit(Operation *op) {
       .Case([&](tile::ProgramIdOp id) { scalars[id] = ids[id.getAxis()]; })
       .Case([&](tile::DimOp dim) { scalars[dim] = toIndex(views[dim.getView()].sizes[dim.getAxis()]); })
       .Case([&](tile::SliceOp slice) { emitSlice(slice); })
+      .Case([&](tile::NarrowOp narrow) { emitNarrow(narrow); })
       .Case([&](tile::LoadOp load) { emitLoad(load); })
       .Case([&](tile::StoreOp store) { emitStore(store); })
       .Case([&](tile::ReshapeOp reshape) {

@@ -115,6 +115,7 @@ private:
   void emit(Operation *op);
   Window window(const View &view, ViewType type, ValueRange indices, ArrayRef<int32_t> along, ArrayRef<int64_t> shape);
   void emitSlice(tile::SliceOp op);
+  void emitNarrow(tile::NarrowOp op);
   void emitLoad(tile::LoadOp op);
   void emitStore(tile::StoreOp op);
   void emitReduce(tile::ReduceOp op);

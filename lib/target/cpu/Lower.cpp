@@ -21,9 +21,9 @@ static LogicalResult checkSupported(func::FuncOp kernel) {
             !tensor.hasStaticShape())
           return refuse() << ": no tiles of type " << type;
     if (isa<tile::TileDialect>(op->getDialect())) {
-      if (!isa<tile::ProgramIdOp, tile::DimOp, tile::SliceOp, tile::LoadOp, tile::StoreOp, tile::IotaOp, tile::SplatOp,
-               tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ReshapeOp, tile::ExtractOp, tile::DotOp,
-               tile::ReduceOp, tile::ScanOp, tile::YieldOp>(op))
+      if (!isa<tile::ProgramIdOp, tile::DimOp, tile::SliceOp, tile::NarrowOp, tile::LoadOp, tile::StoreOp, tile::IotaOp,
+               tile::SplatOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ReshapeOp,
+               tile::ExtractOp, tile::DotOp, tile::ReduceOp, tile::ScanOp, tile::YieldOp>(op))
         return refuse() << ": it belongs to the scheduled stage";
       return WalkResult::advance();
     }

@@ -47,6 +47,15 @@ void Emitter::emitSlice(tile::SliceOp op) {
   views[op.getResult()] = view;
 }
 
+void Emitter::emitNarrow(tile::NarrowOp op) {
+  View view = views[op.getView()];
+  ViewType type = op.getType();
+  view.sizes[op.getAxis()] = constant(type.getShape()[op.getAxis()]);
+  int64_t offset = op.getFrom() * type.getStrides()[op.getAxis()];
+  view.pointer = address(view.pointer, type.getElementType(), constant(offset));
+  views[op.getResult()] = view;
+}
+
 void Emitter::emitLoad(tile::LoadOp op) {
   ViewType viewType = op.getView().getType();
   Type element = viewType.getElementType();

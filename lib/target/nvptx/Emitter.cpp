@@ -320,6 +320,16 @@ LogicalResult Emitter::emit(Operation *op) {
         views[slice.getResult()] = std::move(info);
         return success();
       })
+      .Case([&](NarrowOp narrow) {
+        ViewInfo info = views[narrow.getView()];
+        ViewType type = narrow.getType();
+        info.sizes[narrow.getAxis()].known = type.getShape()[narrow.getAxis()];
+        if (int64_t offset = narrow.getFrom() * type.getStrides()[narrow.getAxis()])
+          info.pointer = LLVM::GEPOp::create(b, info.pointer.getType(), type.getElementType(), info.pointer,
+                                             ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+        views[narrow.getResult()] = std::move(info);
+        return success();
+      })
       .Case([&](arith::ConstantOp constant) {
         auto dense = dyn_cast<SplatElementsAttr>(constant.getValue());
         Value value = arith::ConstantOp::create(b, dense ? dense.getSplatValue<TypedAttr>() : constant.getValue());

@@ -82,9 +82,41 @@ LogicalResult SliceOp::verify() {
   return success();
 }
 
+ViewType NarrowOp::typeOf(ViewType view, unsigned axis, int64_t from, int64_t size) {
+  SmallVector<int64_t> shape(view.getShape());
+  shape[axis] = size;
+  // Whole rows may be aligned where parts of them are not.
+  int64_t align = view.getAlign();
+  auto divide = [&](int64_t elements) {
+    if (int64_t bytes = elements * view.getElementBytes())
+      align = std::min(align, bytes & -bytes);
+  };
+  divide(from * view.getStrides()[axis]);
+  for (auto [at, stride] : llvm::enumerate(view.getStrides()))
+    if (!ShapedType::isDynamic(stride) && at != axis && view.getStrides()[axis] == 1)
+      divide(stride);
+  return ViewType::get(view.getContext(), shape, view.getElementType(), view.getStrides(), align, view.getMaxBytes());
+}
+
+LogicalResult NarrowOp::verify() {
+  ViewType view = getView().getType(), result = getType();
+  unsigned axis = getAxis();
+  if (int64_t(axis) >= view.getRank())
+    return emitOpError() << "axis " << axis << " is out of range for " << view;
+  if (ShapedType::isDynamic(view.getShape()[axis]) || ShapedType::isDynamic(view.getStrides()[axis]))
+    return emitOpError() << "expected an axis of known size and stride, found axis " << axis << " of " << view;
+  int64_t size = result.getRank() == view.getRank() ? result.getShape()[axis] : 0;
+  if (ShapedType::isDynamic(size) || size < 1 || int64_t(getFrom()) + size > view.getShape()[axis])
+    return emitOpError() << "expected a part of axis " << axis << " of " << view << " from " << getFrom()
+                         << " on, found " << result;
+  if (ViewType expected = typeOf(view, axis, getFrom(), size); result != expected)
+    return emitOpError() << "expected " << expected << ", found " << result;
+  return success();
+}
+
 Value tile::sliced(Value view) {
-  while (auto slice = view.getDefiningOp<SliceOp>())
-    view = slice.getView();
+  while (isa_and_nonnull<SliceOp, NarrowOp>(view.getDefiningOp()))
+    view = view.getDefiningOp()->getOperand(0);
   return view;
 }
 

@@ -29,6 +29,74 @@ LogicalResult FillOp::verify() {
   return success();
 }
 
+//===-- concat and part ----------------------------------------------------===//
+
+/// Indices, shape and element of a tensor, a scalar or a field.
+struct Whole {
+  explicit Whole(Type type) : element(getElementTypeOrSelf(type)) {
+    if (auto field = dyn_cast<FieldType>(type)) {
+      isField = true;
+      indices = field.getIndices();
+      shape.assign(field.getShape().begin(), field.getShape().end());
+      element = field.getElementType();
+    } else if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+      shape.assign(tensor.getShape().begin(), tensor.getShape().end());
+    }
+  }
+  bool isLike(const Whole &other) const {
+    return isField == other.isField && indices == other.indices && element == other.element;
+  }
+
+  bool isField = false;
+  StringRef indices;
+  SmallVector<int64_t> shape;
+  Type element;
+};
+
+/// The size of `part` along an axis of `whole`, which it is a part of: 1 if it lacks the axis; 0 if it is none.
+static int64_t sizeOfPart(Type part, Type whole, uint32_t axis) {
+  Whole a(part), b(whole);
+  if (!a.isLike(b) || axis >= b.shape.size())
+    return 0;
+  if (a.shape.size() + 1 == b.shape.size())
+    a.shape.insert(a.shape.begin() + axis, 1);
+  if (a.shape.size() != b.shape.size())
+    return 0;
+  int64_t size = std::exchange(a.shape[axis], b.shape[axis]);
+  return a.shape == b.shape ? size : 0;
+}
+
+LogicalResult ConcatOp::verify() {
+  Whole whole(getType());
+  if (getAxis() >= whole.shape.size())
+    return emitOpError() << "axis " << getAxis() << " is out of range for " << getType();
+  int64_t total = 0;
+  for (Type part : getParts().getTypes()) {
+    int64_t size = sizeOfPart(part, getType(), getAxis());
+    if (!size)
+      return emitOpError() << "expected parts of " << getType() << " along axis " << getAxis() << ", found " << part;
+    total += size;
+  }
+  if (total != whole.shape[getAxis()])
+    return emitOpError() << "the parts have " << total << " elements along axis " << getAxis() << ", the result "
+                         << whole.shape[getAxis()];
+  return success();
+}
+
+LogicalResult PartOp::verify() {
+  Whole whole(getOperand().getType());
+  if (getAxis() >= whole.shape.size())
+    return emitOpError() << "axis " << getAxis() << " is out of range for " << getOperand().getType();
+  int64_t size = sizeOfPart(getType(), getOperand().getType(), getAxis());
+  if (!size)
+    return emitOpError() << "expected a part of " << getOperand().getType() << " along axis " << getAxis() << ", found "
+                         << getType();
+  if (int64_t(getOffset()) + size > whole.shape[getAxis()])
+    return emitOpError() << "elements " << getOffset() << " to " << getOffset() + size << " of axis " << getAxis()
+                         << ", which has " << whole.shape[getAxis()];
+  return success();
+}
+
 //===-- scan ---------------------------------------------------------------===//
 
 YieldOp ScanOp::getYield() { return cast<YieldOp>(getStep().front().getTerminator()); }
@@ -62,7 +130,7 @@ static bool isStepType(Type type) {
 
 static bool isStepOp(Operation *op) {
   if (isa<tile::SplatOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ReshapeOp, tile::ReduceOp,
-          tile::IotaOp, LogAddExpOp, YieldOp>(op))
+          tile::IotaOp, LogAddExpOp, ConcatOp, PartOp, YieldOp>(op))
     return true;
   if (isa<tile::YieldOp>(op))
     return isa<tile::ReduceOp>(op->getParentOp());

@@ -56,9 +56,16 @@ ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, const Sched
     for (auto [state, how] : llvm::enumerate(form.states))
       if (keepsChange(scan, how))
         changes.push_back(state);
+  if (carriesNothing() && !scan.getNoncausal())
+    span = 4 * rows;
   isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
                     return cast<FieldType>(output).getElementType().isF32();
                   });
+}
+
+/// Whether every token can be computed by itself.
+bool ChunkKernel::carriesNothing() const {
+  return llvm::all_of(form.states, [](const StateForm &how) { return how.kind == StateForm::Delay; });
 }
 
 //===-- little builders ----------------------------------------------------===//
@@ -214,6 +221,8 @@ FailureOr<Value> ChunkKernel::stillValue(Value value) {
 FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
   if (Value known = part.lifted.lookupOrNull(value))
     return known;
+  if (auto state = llvm::find(scan.getStateArguments(), value); state != scan.getStateArguments().end())
+    return delayed(part, state - scan.getStateArguments().begin(), 0);
   Value result;
   if (!isMoving(value)) {
     FailureOr<Value> one = stillValue(value);
@@ -232,8 +241,8 @@ FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
     result = *made;
   } else if (Value stored = part.stored.lookup(value)) {
     result = widened(stored);
-  } else if (auto state = llvm::find(scan.getYield().getStates(), value); state != scan.getYield().getStates().end()) {
-    return running(part, state - scan.getYield().getStates().begin());
+  } else if (std::optional<unsigned> state = runningOf(value)) {
+    return running(part, *state);
   } else {
     Operation *op = value.getDefiningOp();
     for (Value operand : op->getOperands())
@@ -245,6 +254,134 @@ FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
   }
   part.lifted.map(value, result);
   return result;
+}
+
+/// The running state whose new value this is.
+std::optional<unsigned> ChunkKernel::runningOf(Value value) {
+  for (unsigned state = 0; state < form.states.size(); ++state)
+    if (newOf(state) == value && !form.isDelay(state))
+      return state;
+  return std::nullopt;
+}
+
+/// What a value was so many tokens before each of the rows: computed again from what the inputs were.
+FailureOr<Value> ChunkKernel::liftEarlier(Part &part, Value value, unsigned tokens) {
+  if (!isMoving(value))
+    return lift(part, value);
+  IRMapping &known = part.earlier[tokens];
+  if (Value tile = known.lookupOrNull(value))
+    return tile;
+  if (auto state = llvm::find(scan.getStateArguments(), value); state != scan.getStateArguments().end())
+    return delayed(part, state - scan.getStateArguments().begin(), tokens);
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    const Array &array = mixer.arrays[*mixer.find(Array::Input, argument.getArgNumber())];
+    Value distance = index(tokens);
+    Value time = op<arith::AddIOp>(part.time, segmentFirst ? segmentFirst : zero);
+    time = scan.getReverse() ? op<arith::AddIOp>(time, distance) : op<arith::SubIOp>(time, distance);
+    std::swap(views, sequenceViews);
+    FailureOr<Value> tile = load(array, value, time);
+    std::swap(views, sequenceViews);
+    if (succeeded(tile))
+      known.map(value, *tile);
+    return tile;
+  }
+  for (Value operand : value.getDefiningOp()->getOperands()) {
+    FailureOr<Value> tile = liftEarlier(part, operand, tokens);
+    if (failed(tile))
+      return failure();
+    known.map(operand, *tile);
+  }
+  if (failed(moving().write(builder, value.getDefiningOp(), known)))
+    return failure();
+  return known.lookup(value);
+}
+
+/// The input that a delay is of, and over how many tokens.
+std::optional<std::pair<BlockArgument, unsigned>> ChunkKernel::delayedInput(unsigned state) {
+  unsigned numInputs = scan.getInputs().size();
+  for (unsigned tokens = 1; tokens <= form.states.size(); ++tokens) {
+    auto argument = dyn_cast<BlockArgument>(form.states[state].x);
+    if (!argument)
+      return std::nullopt;
+    if (argument.getArgNumber() < numInputs)
+      return isMoving(argument) ? std::optional(std::pair(argument, tokens)) : std::nullopt;
+    state = argument.getArgNumber() - numInputs;
+  }
+  return std::nullopt;
+}
+
+/// Of delays of one input whose initial values are zeros, or neighbours in one array: what each is at the rows to which
+/// no token was as many tokens before, 0 at others. Null: all zeros. Failure: they lie otherwise.
+FailureOr<Value> ChunkKernel::delayedInitials(Part &part, unsigned state) {
+  unsigned numInputs = scan.getInputs().size();
+  const Array *first = nullptr;
+  int64_t from = 0;
+  for (unsigned at = state;;) {
+    std::optional<unsigned> number = mixer.find(Array::Initial, at);
+    const Array *array = number ? &mixer.arrays[*number] : nullptr;
+    auto fill = scan.getInitials()[at].getDefiningOp<FillOp>();
+    if (at == state) {
+      first = array;
+      from = array && !array->narrows.empty() ? array->narrows.back().from : 0;
+    }
+    if (first ? !array || array->whole != first->whole || array->narrows.size() != 1 || !array->narrows[0].isLeftOut ||
+                    array->narrows[0].axis != array->numIndices || array->narrows[0].from != from++
+              : !fill || !fill.getValue().isZero())
+      return failure();
+    auto argument = cast<BlockArgument>(form.states[at].x);
+    if (argument.getArgNumber() < numInputs)
+      break;
+    at = argument.getArgNumber() - numInputs;
+  }
+  if (!first)
+    return Value();
+  if (scan.getReverse() || first->view.getShape()[first->numIndices] != from)
+    return failure();
+  return loadRest(*first, oldOf(state), part.walked);
+}
+
+/// The old value of a delay so many tokens before each of the rows; the initial one at the sequence's first token.
+FailureOr<Value> ChunkKernel::delayed(Part &part, unsigned state, unsigned tokens) {
+  FailureOr<Value> tile = failure();
+  FailureOr<Value> initials = failure();
+  std::optional<std::pair<BlockArgument, unsigned>> input = delayedInput(state);
+  if (input && tokens == 0 && succeeded(initials = delayedInitials(part, state))) {
+    tile = liftEarlier(part, input->first, input->second);
+    if (succeeded(tile) && *initials)
+      *tile = op<arith::AddFOp>(*tile, *initials);
+  } else if (succeeded(tile = liftEarlier(part, form.states[state].x, tokens + 1))) {
+    Value before = part.before[state];
+    auto type = cast<RankedTensorType>(tile->getType());
+    Value isFirst = isPosition(arith::CmpIPredicate::eq, op<arith::SubIOp>(index(tokens), part.walked));
+    Value initial = isa<RankedTensorType>(before.getType()) ? row(before, rows) : splat(before, type);
+    *tile = select(spread(builder, loc, isFirst, type.getShape()), initial, *tile);
+  }
+  if (succeeded(tile))
+    (tokens ? part.earlier[tokens] : part.lifted).map(oldOf(state), *tile);
+  return tile;
+}
+
+/// Delays after all tokens, from the rows of a chunk that ends with the last.
+LogicalResult ChunkKernel::finishDelays(MutableArrayRef<Value> states) {
+  Part part;
+  bool isReverse = scan.getReverse();
+  Value size = index(rows);
+  part.walked = op<arith::SubIOp>(total, size);
+  part.time = isReverse ? zero : part.walked;
+  if (segmentFirst)
+    part.time = op<arith::SubIOp>(part.time, segmentFirst);
+  part.before.assign(states.begin(), states.end());
+  Value any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, total, zero);
+  for (unsigned state = 0; state < form.states.size(); ++state) {
+    if (!form.isDelay(state) || !mixer.find(Array::Final, state))
+      continue;
+    // Inputs are read where they are, with bounds of the sequence.
+    FailureOr<Value> tile = liftEarlier(part, form.states[state].x, 0);
+    if (failed(tile))
+      return failure();
+    states[state] = select(any, at(index(rows - 1), *tile), states[state]);
+  }
+  return success();
 }
 
 /// A running state's values after each token: a scan along time, which the state before the part joins.
@@ -331,6 +468,7 @@ FailureOr<Value> ChunkKernel::running(Part &part, unsigned state) {
     break;
   }
   case StateForm::Linear:
+  case StateForm::Delay:
     llvm_unreachable("a linear state is read by sums only");
   }
   part.lifted.map(newOf(state), result);
@@ -349,26 +487,30 @@ void ChunkKernel::setRange(Part &part, Value from, Value to) {
 }
 
 /// Packed or split sequences: the part of each array that is this block's, so that bounds are those of the walk.
-LogicalResult ChunkKernel::sliceByLength() {
-  if (segment) {
-    Value size, start = segmentStart(segment, size);
-    first = first ? op<arith::AddIOp>(first, start) : start;
-    length = size;
-    if (pass == FirstPass) {
-      // Nothing comes after the last.
-      Value isLast =
-          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, op<arith::SubIOp>(segments, index(1)));
-      length = select(isLast, zero, size);
-    }
-  }
-  if (!first)
-    return success();
-  for (auto [i, array] : llvm::enumerate(mixer.arrays))
-    for (auto [axis, dim] : llvm::enumerate(array.dims.getValue().take_front(array.numIndices)))
-      if (auto name = dyn_cast<StringAttr>(dim); name && name.getValue() == "T")
-        views[i] = tile::SliceOp::create(builder, loc, array.view, views[i], uint32_t(axis), first, length);
+void ChunkKernel::sliceByLength() {
+  auto sliceTime = [&](Value from, Value size) {
+    for (auto [i, array] : llvm::enumerate(mixer.arrays))
+      for (auto [axis, dim] : llvm::enumerate(array.dims.getValue().take_front(array.numIndices)))
+        if (auto name = dyn_cast<StringAttr>(dim); name && name.getValue() == "T")
+          views[i] = tile::SliceOp::create(builder, loc, views[i].getType(), views[i], uint32_t(axis), from, size);
+  };
+  if (first)
+    sliceTime(first, length);
   first = {};
-  return success();
+  total = length;
+  sequenceViews = views;
+  if (!segment)
+    return;
+  Value size, start = segmentStart(segment, size);
+  segmentFirst = start;
+  length = size;
+  if (pass == FirstPass) {
+    // Nothing comes after the last.
+    Value isLast =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, op<arith::SubIOp>(segments, index(1)));
+    length = select(isLast, zero, size);
+  }
+  sliceTime(segmentFirst, length);
 }
 
 LogicalResult ChunkKernel::loadInputs(Part &part, Phase phase, Value time) {
@@ -406,7 +548,7 @@ LogicalResult ChunkKernel::storeOutputs(Part &part, Value time) {
       at = op<arith::SubIOp>(zero, low);
       const Array &into = mixer.arrays[*array];
       unsigned axis = llvm::find(into.dims.getValue(), builder.getStringAttr("T")) - into.dims.begin();
-      views[*array] = tile::SliceOp::create(builder, loc, into.view, views[*array], uint32_t(axis),
+      views[*array] = tile::SliceOp::create(builder, loc, views[*array].getType(), views[*array], uint32_t(axis),
                                             op<arith::AddIOp>(time, low), size);
     }
     store(mixer.arrays[*array], output, *value, at, scan.getYield().getLoc());
@@ -422,6 +564,8 @@ LogicalResult ChunkKernel::work(Part &part, Phase phase, Value time) {
   if (phase == OutputsOnly)
     return success();
   for (unsigned state = 0; state < form.states.size(); ++state) {
+    if (form.isDelay(state))
+      part.after[state] = part.before[state]; // the initial one, throughout
     if (part.after[state])
       continue;
     FailureOr<Value> next = form.states[state].kind == StateForm::Linear ? advance(part, state) : running(part, state);
@@ -543,6 +687,10 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
     time = op<arith::SubIOp>(last, time);
   }
   Part part;
+  part.time = part.walked = segmentFirst ? op<arith::AddIOp>(segmentFirst, time) : time;
+  if (isReverse)
+    part.walked = op<arith::SubIOp>(op<arith::SubIOp>(total, part.walked), step);
+  part.time = time;
   part.before.assign(loopOp.getRegionIterArgs().begin(), loopOp.getRegionIterArgs().end());
   part.after.resize(part.before.size());
   bool inParts = what != OutputsOnly && llvm::any_of(form.states, [&](const StateForm &how) {
@@ -553,6 +701,8 @@ FailureOr<SmallVector<Value>> ChunkKernel::walk(Phase what, ValueRange states) {
   auto isLoaded = [](Value piece) { return !piece || isa<BlockArgument>(piece); };
   bool matters =
       isReverse || inParts || what == StatesOnly || llvm::any_of(llvm::enumerate(form.states), [&](auto each) {
+        if (each.value().kind == StateForm::Delay)
+          return false;
         return each.value().kind != StateForm::Linear || mixer.find(Array::Final, each.index()) ||
                each.value().decay.isNone() || !isLoaded(each.value().key) || !isLoaded(each.value().value);
       });
@@ -584,6 +734,13 @@ LogicalResult ChunkKernel::write() {
   FailureOr<SmallVector<Value>> states = pass == FirstPass ? neutralStates() : initialStates();
   if (failed(states))
     return failure();
+  for (unsigned state = 0; pass == FirstPass && state < form.states.size(); ++state)
+    if (form.isDelay(state)) {
+      FailureOr<Value> initial = initialState(state);
+      if (failed(initial))
+        return failure();
+      (*states)[state] = *initial;
+    }
   // Of a matrix, the axis that readouts sum over comes last.
   auto turn = [&](MutableArrayRef<Value> values) {
     for (auto [how, value] : llvm::zip(form.states, values))
@@ -594,8 +751,7 @@ LogicalResult ChunkKernel::write() {
     turn(*states);
   if (pass == SecondPass && failed(states = combineSegments(*states)))
     return failure();
-  if (failed(sliceByLength()))
-    return failure();
+  sliceByLength();
   auto numbers = RankedTensorType::get({rows}, builder.getI32Type());
   positions = tile::IotaOp::create(builder, loc, numbers);
   if (scan.getReverse())
@@ -617,13 +773,13 @@ LogicalResult ChunkKernel::write() {
       builder.setInsertionPointAfter(loop);
     }
     OpBuilder::InsertionGuard guard(builder);
-    if (pass == SecondPass) {
-      Value last = op<arith::SubIOp>(segments, index(1));
-      Value isLast = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, last);
-      auto branch = scf::IfOp::create(builder, loc, isLast, /*withElseRegion=*/false);
+    if (segment) {
+      auto branch = scf::IfOp::create(builder, loc, endsSequence(), /*withElseRegion=*/false);
       builder.setInsertionPointToStart(branch.thenBlock());
     }
     turn(*finals);
+    if (failed(finishDelays(*finals)))
+      return failure();
     storeFinals(*finals);
   }
   func::ReturnOp::create(builder, loc);
@@ -670,9 +826,9 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
   ScanOp scan = mixer.scan;
   Sharing sharing(scan, mixer.indexed, stateBytes(given.rows ? given.rows : 64));
   StepWriter sizes(sharing, {}, 0, leastSize);
-  YieldOp yield = scan.getYield();
-  SmallVector<Value> work(yield.getOutputs());
+  SmallVector<Value> work(scan.getYield().getOutputs());
   DenseSet<Value> seen;
+  ChunkKernel weights(mixer, form, {leastSize, 4});
   for (const StateForm &how : form.states)
     for (Value piece : {how.key, how.value, how.decay.scalar, how.decay.channel, how.x, how.factor})
       if (piece)
@@ -694,7 +850,7 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
       work.push_back(found->second->query);
       continue;
     }
-    if (llvm::is_contained(yield.getStates(), value))
+    if (weights.runningOf(value))
       continue; // its pieces are there already
     Operation *op = value.getDefiningOp();
     if (!op)
@@ -724,7 +880,6 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
     work.append(op->operand_begin(), op->operand_end());
   }
   // Where a chunk is worked on in parts, weights are computed for every token, and of vectors the most.
-  ChunkKernel weights(mixer, form, {leastSize, 4});
   bool hasFactors = false;
   for (const StateForm &how : form.states) {
     if (how.kind != StateForm::Linear || !weights.needsParts(how.decay))
@@ -776,7 +931,7 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
       function->setAttr("treadle.derivation", derivationInChunks(*mixer, *form, *schedule, [&](const StateForm &how) {
                           return planned.weightsOf(how);
                         }));
-      bool isSplit = function->hasAttr("treadle.split");
+      bool isSplit = function->hasAttr("treadle.split") && !planned.carriesNothing();
       if (isSplit && !ChunkKernel::canSplit(mixer->scan, *form)) {
         mixer->scan->emitRemark() << "sequences are not split: a state changes by what another is at a token";
         isSplit = false;
@@ -788,8 +943,9 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
         }
         ChunkKernel::addSegments(*mixer, *form);
         Mixer firstMixer = *mixer;
-        llvm::erase_if(firstMixer.arrays, [](const Array &array) {
-          return array.role == Array::Initial || array.role == Array::Output || array.role == Array::Final;
+        llvm::erase_if(firstMixer.arrays, [&](const Array &array) {
+          return (array.role == Array::Initial && !form->isDelay(array.position)) || array.role == Array::Output ||
+                 array.role == Array::Final;
         });
         if (failed(ChunkKernel(firstMixer, *form, *schedule, ChunkKernel::FirstPass).write()) ||
             failed(ChunkKernel(*mixer, *form, *schedule, ChunkKernel::SecondPass).write()))

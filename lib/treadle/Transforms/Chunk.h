@@ -5,6 +5,7 @@
 #include "Frame.h"
 #include "Normalise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include <map>
 
 namespace treadle {
 
@@ -32,7 +33,10 @@ struct Gate {
 /// it. Rows of tiles are tokens in order of time; positions count in the order of the walk.
 struct Part {
   mlir::IRMapping lifted;                          ///< the step's values at all rows
+  std::map<unsigned, mlir::IRMapping> earlier;     ///< those of so many tokens before
   llvm::DenseMap<mlir::Value, mlir::Value> stored; ///< inputs as they are stored
+  mlir::Value time;                                ///< of the first row
+  mlir::Value walked;                              ///< tokens of the sequence before position 0
   mlir::Value from, to;                            ///< positions
   mlir::Value valid;                               ///< of each row: is its position in the part?
   bool isWhole = true;                             ///< it is the whole chunk: rows outside it hold no tokens
@@ -81,6 +85,7 @@ public:
                                           int64_t sharedBytes, NormalForm::Obstacle &why);
   llvm::LogicalResult write();
   Weights weightsOf(const StateForm &form);
+  bool carriesNothing() const;
 
 private:
   using Result = llvm::FailureOr<Value>;
@@ -92,8 +97,9 @@ private:
   llvm::LogicalResult work(Part &part, Phase phase, Value time);
   llvm::LogicalResult workInParts(Part &chunk, Phase phase, Value time);
   llvm::LogicalResult storeOutputs(Part &part, Value time);
-  llvm::LogicalResult sliceByLength();
+  void sliceByLength();
   Value segmentStart(Value segment, Value &size);
+  Value endsSequence();
   llvm::LogicalResult storeSegment(mlir::ValueRange values);
   llvm::FailureOr<llvm::SmallVector<Value>> combineSegments(mlir::ValueRange initial);
   Value combined(unsigned state, mlir::ValueRange earlier, mlir::ValueRange later, Value length);
@@ -104,8 +110,14 @@ private:
   bool isEarly(unsigned state);
 
   bool isMoving(Value value);
+  std::optional<unsigned> runningOf(Value value);
   Result stillValue(Value value);
   Result lift(Part &part, Value value);
+  Result liftEarlier(Part &part, Value value, unsigned tokens);
+  std::optional<std::pair<mlir::BlockArgument, unsigned>> delayedInput(unsigned state);
+  Result delayedInitials(Part &part, unsigned state);
+  Result delayed(Part &part, unsigned state, unsigned tokens);
+  llvm::LogicalResult finishDelays(llvm::MutableArrayRef<Value> states);
   Result running(Part &part, unsigned state);
   Value oldOf(unsigned state) { return scan.getStateArguments()[state]; }
   Value newOf(unsigned state) { return scan.getYield().getStates()[state]; }
@@ -166,9 +178,11 @@ private:
   const NormalForm &form;
   int64_t warps;
   Pass pass;
-  llvm::SmallVector<unsigned> changes; ///< states whose decay over a segment is kept, after the states
-  Value positions;                     ///< of the rows: 0, 1, …, or the other way round
-  mlir::Operation *loop = nullptr;     ///< the one over chunks, before which still values are computed
+  llvm::SmallVector<unsigned> changes;    ///< states whose decay over a segment is kept, after the states
+  Value positions;                        ///< of the rows: 0, 1, …, or the other way round
+  llvm::SmallVector<Value> sequenceViews; ///< of the arrays: bounds are those of the sequence, not of a segment
+  Value segmentFirst, total;              ///< where a segment begins, and the tokens of its sequence
+  mlir::Operation *loop = nullptr;        ///< the one over chunks, before which still values are computed
   llvm::DenseMap<Value, bool> moves;
   Phase phase = All;
 };

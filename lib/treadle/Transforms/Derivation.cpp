@@ -43,6 +43,8 @@ static std::string classOf(const StateForm &how) {
     return "running minimum";
   case StateForm::LogAddExp:
     return "running log-sum-exp";
+  case StateForm::Delay:
+    return "a delay: a value of the token before";
   case StateForm::Affine:
     return "first-order recurrence, element by element";
   }

@@ -22,7 +22,13 @@ Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
 void Frame::begin(StringRef suffix) {
   SmallVector<Type> types;
   SmallVector<Location> locations;
+  SmallVector<const Array *> distinct;
   for (const Array &array : mixer.arrays) {
+    auto *known = llvm::find_if(distinct, [&](const Array *other) { return array.whole && other->whole == array.whole; });
+    numbers.push_back(known - distinct.begin());
+    if (known != distinct.end())
+      continue;
+    distinct.push_back(&array);
     types.push_back(array.view);
     locations.push_back(array.loc);
   }
@@ -32,9 +38,9 @@ void Frame::begin(StringRef suffix) {
   for (NamedAttribute attr : function->getDiscardableAttrs())
     if (attr.getName().getValue().starts_with("tile.") || attr.getName() == "treadle.derivation")
       kernel->setAttr(attr.getName(), attr.getValue());
-  for (auto [i, array] : llvm::enumerate(mixer.arrays)) {
-    kernel.setArgAttr(i, "tile.name", builder.getStringAttr(array.name));
-    kernel.setArgAttr(i, "tile.dims", array.dims);
+  for (auto [i, array] : llvm::enumerate(distinct)) {
+    kernel.setArgAttr(i, "tile.name", builder.getStringAttr(array->name));
+    kernel.setArgAttr(i, "tile.dims", array->dims);
   }
   AffineExpr heads = builder.getAffineSymbolExpr(0), sequences = builder.getAffineSymbolExpr(1);
   AffineExpr shares = builder.getAffineConstantExpr(sharing.numBlocks());
@@ -43,6 +49,9 @@ void Frame::begin(StringRef suffix) {
     // Blocks that share an axis are neighbours: what all of them read is read at one time.
     shares = shares * builder.getAffineSymbolExpr(dims.size());
     dims.push_back("segments");
+  } else if (span) {
+    shares = shares * builder.getAffineSymbolExpr(dims.size()).ceilDiv(span);
+    dims.push_back("T");
   }
   auto grid =
       AffineMap::get(0, dims.size(), {shares, heads, mixer.packed ? sequences - 1 : sequences}, builder.getContext());
@@ -50,7 +59,14 @@ void Frame::begin(StringRef suffix) {
   kernel->setAttr("tile.grid_dims", builder.getStrArrayAttr(dims));
   kernel->setAttr("tile.kernel", builder.getUnitAttr());
   builder.setInsertionPointToStart(builder.createBlock(&kernel.getBody(), {}, types, locations));
-  llvm::append_range(views, kernel.getArguments());
+  for (auto [number, array] : llvm::zip(numbers, mixer.arrays)) {
+    Value view = kernel.getArgument(number);
+    for (const Array::Narrow &narrow : array.narrows) {
+      auto type = tile::NarrowOp::typeOf(cast<tile::ViewType>(view.getType()), narrow.axis, narrow.from, narrow.size);
+      view = tile::NarrowOp::create(builder, array.loc, type, view, narrow.axis, uint32_t(narrow.from));
+    }
+    views.push_back(view);
+  }
 }
 
 Value Frame::index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
@@ -60,7 +76,8 @@ Value Frame::dim(StringRef name) {
   for (auto [i, array] : llvm::enumerate(mixer.arrays))
     for (auto [axis, found] : llvm::enumerate(array.dims))
       if (auto text = dyn_cast<StringAttr>(found); text && text.getValue() == name)
-        return tile::DimOp::create(builder, loc, builder.getIndexType(), kernel.getArgument(i), uint32_t(axis));
+        return tile::DimOp::create(builder, loc, builder.getIndexType(), kernel.getArgument(numbers[i]),
+                                   uint32_t(axis));
   return {};
 }
 
@@ -72,7 +89,7 @@ FailureOr<Value> Frame::needDim(StringRef name) {
 
 /// One element of `cu_seqlens` or `state_indices`.
 Value Frame::readIndex(Array::Role role, Value at) {
-  Value view = kernel.getArgument(*mixer.find(role));
+  Value view = kernel.getArgument(numbers[*mixer.find(role)]);
   Value element = tile::LoadOp::create(builder, loc, builder.getI64Type(), view, ValueRange{at},
                                        builder.getDenseI32ArrayAttr({}), Value());
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), element);
@@ -83,7 +100,7 @@ LogicalResult Frame::place() {
   head = tile::ProgramIdOp::create(builder, loc, 1);
   sequence = entry = tile::ProgramIdOp::create(builder, loc, 2);
   Value place = tile::ProgramIdOp::create(builder, loc, 0);
-  if (mixer.isSplit()) {
+  if (mixer.isSplit() || span) {
     Value shares = index(sharing.numBlocks());
     segments = dim("segments");
     segment = arith::DivSIOp::create(builder, loc, place, shares);
@@ -142,8 +159,10 @@ SmallVector<Value> Frame::access(const Array &array, Value stepValue, Value time
     for (auto [axis, dim] : llvm::enumerate(array.dims.getValue().take_front(array.numIndices)))
       if (auto name = dyn_cast<StringAttr>(dim); name && name.getValue() == "T")
         along.push_back(int32_t(axis));
-  for (unsigned axis = array.numIndices; axis < array.dims.size(); ++axis) {
-    indices.push_back(sharing.isShared(stepValue, axis - array.numIndices) ? offset : zero);
+  indices.append(array.dims.size() - indices.size(), zero);
+  for (auto [at, axis] : llvm::enumerate(array.valueAxes())) {
+    if (sharing.isShared(stepValue, at))
+      indices[axis] = offset;
     along.push_back(int32_t(axis));
   }
   return indices;
@@ -181,6 +200,23 @@ FailureOr<Value> Frame::load(const Array &array, Value stepValue, Value time) {
   return stored;
 }
 
+FailureOr<Value> Frame::loadRest(const Array &array, Value stepValue, Value at) {
+  FailureOr<Type> type = moving().typeOf(stepValue, scan);
+  if (failed(type))
+    return failure();
+  const Array::Narrow &narrow = array.narrows.front();
+  Value view = kernel.getArgument(numbers[&array - mixer.arrays.begin()]);
+  int64_t rest = array.view.getShape()[narrow.axis] - narrow.from;
+  auto narrowed = tile::NarrowOp::typeOf(array.view, narrow.axis, narrow.from, rest);
+  view = tile::NarrowOp::create(builder, loc, narrowed, view, narrow.axis, uint32_t(narrow.from));
+  SmallVector<int32_t> along;
+  SmallVector<Value> indices = access(array, stepValue, {}, along);
+  indices[narrow.axis] = at;
+  along.insert(along.begin(), int32_t(narrow.axis));
+  return tile::LoadOp::create(builder, loc, *type, view, indices, builder.getDenseI32ArrayAttr(along), Value())
+      .getResult();
+}
+
 void Frame::store(const Array &array, Value stepValue, Value value, Value time, Location at) {
   SmallVector<int32_t> along;
   SmallVector<Value> indices = access(array, stepValue, time, along);
@@ -210,24 +246,27 @@ LogicalResult Frame::loadConstants() {
   return success();
 }
 
+FailureOr<Value> Frame::initialState(unsigned state) {
+  Value argument = scan.getStateArguments()[state];
+  if (std::optional<unsigned> array = mixer.find(Array::Initial, state))
+    return load(mixer.arrays[*array], argument, {});
+  auto fill = scan.getInitials()[state].getDefiningOp<FillOp>();
+  FailureOr<Type> type = still().typeOf(argument, scan);
+  if (failed(type))
+    return failure();
+  TypedAttr value = fill.getValueAttr();
+  if (auto tensor = dyn_cast<RankedTensorType>(*type))
+    value = DenseElementsAttr::get(tensor, Attribute(value));
+  return arith::ConstantOp::create(builder, fill.getLoc(), value).getResult();
+}
+
 FailureOr<SmallVector<Value>> Frame::initialStates() {
   SmallVector<Value> states;
-  for (auto [i, argument] : llvm::enumerate(scan.getStateArguments())) {
-    if (std::optional<unsigned> array = mixer.find(Array::Initial, i)) {
-      FailureOr<Value> value = load(mixer.arrays[*array], argument, {});
-      if (failed(value))
-        return failure();
-      states.push_back(*value);
-      continue;
-    }
-    auto fill = scan.getInitials()[i].getDefiningOp<FillOp>();
-    FailureOr<Type> type = still().typeOf(argument, scan);
-    if (failed(type))
+  for (unsigned state = 0; state < scan.getNumStates(); ++state) {
+    FailureOr<Value> value = initialState(state);
+    if (failed(value))
       return failure();
-    TypedAttr value = fill.getValueAttr();
-    if (auto tensor = dyn_cast<RankedTensorType>(*type))
-      value = DenseElementsAttr::get(tensor, Attribute(value));
-    states.push_back(arith::ConstantOp::create(builder, fill.getLoc(), value));
+    states.push_back(*value);
   }
   return states;
 }

@@ -26,6 +26,7 @@ protected:
   llvm::LogicalResult place();
   /// The inputs that are the same at every time, into `constants`.
   llvm::LogicalResult loadConstants();
+  llvm::FailureOr<Value> initialState(unsigned state);
   llvm::FailureOr<llvm::SmallVector<Value>> initialStates();
   void storeFinals(mlir::ValueRange states);
   /// The step's outputs that the kernel has arrays for.
@@ -36,6 +37,8 @@ protected:
   llvm::FailureOr<Value> loadStored(const Array &array, Value stepValue, Value time);
   /// The same as f32.
   llvm::FailureOr<Value> load(const Array &array, Value stepValue, Value time);
+  /// Of a part of an array that lacks an axis: those from this one on, one for each row, from `at` on.
+  llvm::FailureOr<Value> loadRest(const Array &array, Value stepValue, Value at);
   void store(const Array &array, Value stepValue, Value value, Value time, Location at);
   Value widened(Value stored);
 
@@ -50,6 +53,7 @@ protected:
   Location loc;
   mlir::func::FuncOp kernel;
   int64_t rows, least;
+  int64_t span = 0;               ///< tokens that a block works on, where nothing is carried from one to the next
   bool isApproximate = false;     ///< elementary functions may be the hardware's: results are rounded to 16 bits
   llvm::SmallVector<Value> views; ///< of the arrays
   Value zero, block, offset, head, group, sequence, entry; ///< places; `offset` and `group` where there are such
@@ -58,6 +62,8 @@ protected:
   mlir::IRMapping constants;                               ///< what is the same at every time
 
 private:
+  llvm::SmallVector<unsigned> numbers; ///< of the kernel's argument that an array is, or is a part of
+
   Value dim(llvm::StringRef name);
   llvm::FailureOr<Value> needDim(llvm::StringRef name);
   Value readIndex(Array::Role role, Value at);

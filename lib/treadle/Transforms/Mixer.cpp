@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -16,7 +17,10 @@ public:
 
 private:
   LogicalResult readBody();
+  LogicalResult readUses(BlockArgument argument, Value field, ArrayRef<PartOp> parts, Array::Role role,
+                         const Twine &what);
   LogicalResult readArguments();
+  LogicalResult readResult(Value value, unsigned i, ArrayRef<std::pair<ConcatOp, unsigned>> wholes, Array::Role role);
   LogicalResult readResults();
   void addIndices();
   LogicalResult add(Array::Role role, unsigned position, FieldType field, DictionaryAttr attributes, const Twine &what,
@@ -27,6 +31,7 @@ private:
   func::FuncOp function;
   Builder builder;
   Mixer mixer;
+  DenseSet<Value> used; ///< arguments that are operands of the scan as they are
 };
 } // namespace
 
@@ -37,10 +42,10 @@ LogicalResult Reader::readBody() {
     return function.emitError() << "a mixer has one block, found " << blocks;
   for (Operation &op : function.getBody().front()) {
     auto scan = dyn_cast<ScanOp>(op);
-    if (!scan && !isa<FillOp, arith::ConstantOp, func::ReturnOp>(op))
+    if (!scan && !isa<FillOp, PartOp, ConcatOp, arith::ConstantOp, func::ReturnOp>(op))
       return op.emitError() << "'" << op.getName()
-                            << "' is not part of a mixer; expected constants, treadle.fill, one treadle.scan and "
-                               "func.return";
+                            << "' is not part of a mixer; expected constants, treadle.fill, part, concat, one "
+                               "treadle.scan and func.return";
     if (scan && mixer.scan)
       return op.emitError() << "a mixer has one treadle.scan, found another";
     if (scan)
@@ -48,9 +53,12 @@ LogicalResult Reader::readBody() {
   }
   if (!mixer.scan)
     return function.emitError() << "a mixer has one treadle.scan, found none";
-  for (auto [i, input] : llvm::enumerate(mixer.scan.getInputs()))
+  for (auto [i, input] : llvm::enumerate(mixer.scan.getInputs())) {
+    while (auto part = input.getDefiningOp<PartOp>())
+      input = part.getOperand();
     if (!isa<BlockArgument>(input))
       return mixer.scan.emitError() << "input " << i << " of the scan must be an argument of the mixer";
+  }
   return success();
 }
 
@@ -98,44 +106,107 @@ LogicalResult Reader::add(Array::Role role, unsigned position, FieldType field, 
   return success();
 }
 
+/// Adds what `part` of the last array added is, to those that it is a part of already. `axes`: of the array, that the
+/// value has so far.
+static void narrow(Array &array, SmallVectorImpl<unsigned> &axes, uint32_t axis, int64_t from, Type part) {
+  auto shape = cast<FieldType>(part).getShape();
+  bool isLeftOut = shape.size() < axes.size();
+  array.narrows.push_back({axes[axis], from, isLeftOut ? 1 : shape[axis], isLeftOut});
+  if (isLeftOut)
+    axes.erase(axes.begin() + axis);
+}
+
+/// The scan's operands that are a field, or parts of it.
+LogicalResult Reader::readUses(BlockArgument argument, Value field, ArrayRef<PartOp> parts, Array::Role role,
+                               const Twine &what) {
+  unsigned numInputs = mixer.scan.getInputs().size();
+  for (OpOperand &use : field.getUses()) {
+    if (auto part = dyn_cast<PartOp>(use.getOwner())) {
+      SmallVector<PartOp> more(parts);
+      more.push_back(part);
+      if (failed(readUses(argument, part, more, role, what)))
+        return failure();
+      continue;
+    }
+    unsigned operand = use.getOperandNumber();
+    if (use.getOwner() != mixer.scan)
+      return function.emitError() << what << " is an input or an initial state of the scan, or parts of it are";
+    if ((operand < numInputs) != (role == Array::Input))
+      continue;
+    if (parts.empty() && !used.insert(argument).second)
+      return function.emitError() << what << " is an input or an initial state of the scan, once; found "
+                                  << std::distance(argument.use_begin(), argument.use_end()) << " uses";
+    if (failed(add(role, role == Array::Input ? operand : operand - numInputs, cast<FieldType>(argument.getType()),
+                   function.getArgAttrDict(argument.getArgNumber()), what, argument.getLoc())))
+      return failure();
+    Array &array = mixer.arrays.back();
+    array.whole = argument;
+    SmallVector<unsigned> axes = array.valueAxes();
+    for (PartOp part : parts)
+      narrow(array, axes, part.getAxis(), part.getOffset(), part.getType());
+  }
+  return success();
+}
+
 LogicalResult Reader::readArguments() {
   // Inputs come first, then initial states.
-  unsigned numInputs = mixer.scan.getInputs().size();
   for (auto role : {Array::Input, Array::Initial})
     for (BlockArgument argument : function.getArguments()) {
       std::string what = ("argument " + Twine(argument.getArgNumber())).str();
-      auto field = dyn_cast<FieldType>(argument.getType());
-      if (!field)
+      if (!isa<FieldType>(argument.getType()))
         return function.emitError() << what << " of a mixer must be a field, found " << argument.getType();
-      if (!argument.hasOneUse() || argument.use_begin()->getOwner() != mixer.scan)
-        return function.emitError() << what << " is an input or an initial state of the scan, once; found "
-                                    << std::distance(argument.use_begin(), argument.use_end()) << " uses";
-      unsigned operand = argument.use_begin()->getOperandNumber();
-      if ((operand < numInputs) != (role == Array::Input))
-        continue;
-      if (failed(add(role, role == Array::Input ? operand : operand - numInputs, field,
-                     function.getArgAttrDict(argument.getArgNumber()), what, argument.getLoc())))
+      if (argument.use_empty())
+        return function.emitError() << what << " is an input or an initial state of the scan, once; found 0 uses";
+      if (failed(readUses(argument, argument, {}, role, what)))
         return failure();
     }
   return success();
 }
 
-LogicalResult Reader::readResults() {
-  unsigned numOutputs = mixer.scan.getNumOutputs();
+/// A result of the scan, or several that make up one field.
+LogicalResult Reader::readResult(Value value, unsigned i, ArrayRef<std::pair<ConcatOp, unsigned>> wholes,
+                                 Array::Role role) {
   Operation *end = function.getBody().front().getTerminator();
-  for (auto role : {Array::Output, Array::Final})
-    for (auto [i, value] : llvm::enumerate(end->getOperands())) {
-      std::string what = ("result " + Twine(i)).str();
-      auto result = dyn_cast<OpResult>(value);
-      if (!result || result.getOwner() != mixer.scan || llvm::is_contained(end->getOperands().take_front(i), value))
-        return end->emitError() << what << " of a mixer must be a result of the scan that is not returned before";
-      unsigned number = result.getResultNumber();
-      if ((number < numOutputs) != (role == Array::Output))
-        continue;
-      if (failed(add(role, role == Array::Output ? number : number - numOutputs, cast<FieldType>(value.getType()),
-                     function.getResultAttrDict(i), what, end->getLoc())))
+  std::string what = ("result " + Twine(i)).str();
+  if (auto concat = value.getDefiningOp<ConcatOp>()) {
+    for (unsigned part = 0; part < concat.getParts().size(); ++part) {
+      SmallVector<std::pair<ConcatOp, unsigned>> more(wholes);
+      more.emplace_back(concat, part);
+      if (failed(readResult(concat.getParts()[part], i, more, role)))
         return failure();
     }
+    return success();
+  }
+  auto result = dyn_cast<OpResult>(value);
+  if (!result || result.getOwner() != mixer.scan)
+    return end->emitError() << what << " of a mixer must be a result of the scan that is not returned before";
+  unsigned number = result.getResultNumber(), numOutputs = mixer.scan.getNumOutputs();
+  if ((number < numOutputs) != (role == Array::Output))
+    return success();
+  if (mixer.find(role, role == Array::Output ? number : number - numOutputs))
+    return end->emitError() << what << " of a mixer must be a result of the scan that is not returned before";
+  if (failed(add(role, role == Array::Output ? number : number - numOutputs,
+                 cast<FieldType>(end->getOperand(i).getType()), function.getResultAttrDict(i), what, end->getLoc())))
+    return failure();
+  Array &array = mixer.arrays.back();
+  array.whole = end->getOperand(i);
+  SmallVector<unsigned> axes = array.valueAxes();
+  for (auto [concat, place] : wholes) {
+    int64_t from = 0;
+    for (Value part : concat.getParts().take_front(place)) {
+      auto shape = cast<FieldType>(part.getType()).getShape();
+      from += shape.size() < axes.size() ? 1 : shape[concat.getAxis()];
+    }
+    narrow(array, axes, concat.getAxis(), from, concat.getParts()[place].getType());
+  }
+  return success();
+}
+
+LogicalResult Reader::readResults() {
+  for (auto role : {Array::Output, Array::Final})
+    for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
+      if (failed(readResult(value, i, {}, role)))
+        return failure();
   return success();
 }
 
@@ -151,8 +222,7 @@ void Reader::addIndices() {
         {Array::Entries, 0, "state_indices", loc, view, builder.getArrayAttr(text(mixer.packed ? "N" : "B")), 1});
 }
 
-/// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
-static void separateConstants(ScanOp scan) {
+void treadle::separateConstants(ScanOp scan) {
   for (Operation &op : llvm::make_early_inc_range(scan.getStep().front())) {
     if (!isa<arith::ConstantOp, tile::SplatOp>(op))
       continue;
@@ -171,6 +241,14 @@ FailureOr<Mixer> Reader::read() {
   addIndices();
   separateConstants(mixer.scan);
   return std::move(mixer);
+}
+
+SmallVector<unsigned> Array::valueAxes() const {
+  SmallVector<unsigned> axes;
+  for (unsigned axis = numIndices; axis < dims.size(); ++axis)
+    if (llvm::none_of(narrows, [&](const Narrow &narrow) { return narrow.axis == axis && narrow.isLeftOut; }))
+      axes.push_back(axis);
+  return axes;
 }
 
 FailureOr<Mixer> Mixer::read(func::FuncOp function) { return Reader(function).read(); }

@@ -8,7 +8,7 @@
 
 namespace treadle {
 
-/// One array of the kernel that a mixer becomes.
+/// One array of the kernel that a mixer becomes, or a part of one.
 struct Array {
   enum Role {
     Input,
@@ -27,8 +27,22 @@ struct Array {
   mlir::ArrayAttr dims;  ///< as in `tile.dims`
   unsigned numIndices{}; ///< axes before those of the value
 
+  mlir::Value whole{}; ///< the mixer's argument or result: those with the same are parts of one array; null: its own
+  struct Narrow {
+    unsigned axis; ///< of the array
+    int64_t from, size;
+    bool isLeftOut; ///< the value has no such axis
+  };
+  llvm::SmallVector<Narrow> narrows{};
+
+  /// The axes of the array that the value runs along, in order.
+  llvm::SmallVector<unsigned> valueAxes() const;
+
   bool isWritten() const { return role == Output || role == Final; }
 };
+
+/// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
+void separateConstants(ScanOp scan);
 
 struct Mixer {
   mlir::func::FuncOp function;

@@ -386,8 +386,12 @@ std::optional<StateForm> Normaliser::classify(unsigned state) {
   std::optional<Affine> update = affine(next, old);
   if (!update)
     return std::nullopt;
-  if (!update->hasState)
-    return no(next, "the state's new value does not depend on its old one");
+  if (!update->hasState) {
+    StateForm form;
+    form.kind = StateForm::Delay;
+    form.x = next;
+    return form;
+  }
   if (std::optional<StateForm> form = linear(state, *update))
     return form;
   // Element by element. Larger states than vectors would be held once for every token of a chunk.
@@ -409,8 +413,11 @@ bool Normaliser::check(Value value) {
   if (!value || !checked.insert(value).second)
     return true;
   for (unsigned z = 0; z < forms.size(); ++z) {
+    bool isDelay = forms[z]->kind == StateForm::Delay;
     if (value == oldOf(z))
-      return no(value, "the old value of state " + Twine(z) + " is used"), false;
+      return isDelay ? check(forms[z]->x) : (no(value, "the old value of state " + Twine(z) + " is used"), false);
+    if (isDelay)
+      continue;
     if (forms[z]->kind == StateForm::Linear) {
       if (value == newOf(z))
         return no(value, "state " + Twine(z) + " is used other than by a sum of products"), false;
@@ -449,6 +456,10 @@ std::optional<NormalForm> Normaliser::run() {
   NormalForm result;
   for (unsigned state = 0; state < count; ++state) {
     const StateForm &form = *forms[state];
+    if (form.kind == StateForm::Delay)
+      for (unsigned other = 0; other < count; ++other)
+        if (forms[other]->kind != StateForm::Delay && uses(form.x, oldOf(other)))
+          return no(form.x, "a state keeps what comes from state " + Twine(other));
     for (Value piece : {form.key, form.value, form.decay.scalar, form.decay.channel, form.x, form.factor})
       if (!check(piece))
         return std::nullopt;

@@ -36,6 +36,7 @@ struct StateForm {
     Min,       ///< s = min(s, x)
     LogAddExp, ///< s = log(e^s + e^x)
     Affine,    ///< s = a s + x
+    Delay,     ///< s = x, of inputs and other delays: what x was at the token before
   } kind;
   // Linear:
   unsigned axis = 0; ///< that readouts sum over
@@ -57,6 +58,8 @@ struct NormalForm {
     std::string reason;
   };
   static std::optional<NormalForm> of(ScanOp scan, Obstacle &why);
+
+  bool isDelay(unsigned state) const { return states[state].kind == StateForm::Delay; }
 
   /// The readout that a value is, with its state.
   std::optional<std::pair<unsigned, const Readout *>> readoutOf(mlir::Value value) const;

@@ -52,8 +52,11 @@ bool ChunkKernel::canSplit(ScanOp scan, const NormalForm &form) {
       Value value = work.pop_back_val();
       if (!value || !seen.insert(value).second)
         continue;
-      if (llvm::is_contained(scan.getStateArguments(), value))
-        return false;
+      if (auto *state = llvm::find(scan.getStateArguments(), value); state != scan.getStateArguments().end()) {
+        if (!form.isDelay(state - scan.getStateArguments().begin()))
+          return false;
+        continue;
+      }
       if (Operation *op = value.getDefiningOp())
         work.append(op->operand_begin(), op->operand_end());
     }
@@ -93,6 +96,10 @@ void ChunkKernel::addSegments(Mixer &mixer, const NormalForm &form) {
   ChunkKernel names(mixer, form, {16, 4}, SecondPass);
   unsigned position = 0;
   for (auto [state, how] : llvm::enumerate(form.states)) {
+    if (form.isDelay(state)) {
+      ++position;
+      continue;
+    }
     SmallVector<int64_t> shape(shapeOf(names.oldOf(state).getType()));
     if (how.kind == StateForm::Linear && how.value && how.axis == 0)
       std::swap(shape[0], shape[1]);
@@ -113,12 +120,26 @@ Value ChunkKernel::segmentStart(Value number, Value &size) {
     Value sum = op<arith::AddIOp>(a, op<arith::SubIOp>(b, one));
     return op<arith::DivSIOp>(sum, b);
   };
-  Value most = op<arith::MulIOp>(quotient(quotient(length, segments), step), step);
+  // Of the walk, before bounds are those of a segment.
+  Value whole = total ? total : length;
+  Value most = span ? index(span) : op<arith::MulIOp>(quotient(quotient(whole, segments), step), step);
   if (scan.getReverse())
     number = op<arith::SubIOp>(op<arith::SubIOp>(segments, one), number);
-  Value start = op<arith::MinSIOp>(op<arith::MulIOp>(number, most), length);
-  size = op<arith::MinSIOp>(most, op<arith::SubIOp>(length, start));
+  Value start = op<arith::MinSIOp>(op<arith::MulIOp>(number, most), whole);
+  size = op<arith::MinSIOp>(most, op<arith::SubIOp>(whole, start));
   return start;
+}
+
+/// Whether this block's segment is the one with the last token, or the first of a sequence without any.
+Value ChunkKernel::endsSequence() {
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, loc, predicate, a, b);
+  };
+  Value end = scan.getReverse() ? segmentFirst : op<arith::AddIOp>(segmentFirst, length);
+  Value isEnd = compare(arith::CmpIPredicate::eq, end, scan.getReverse() ? zero : total);
+  Value hasTokens = compare(arith::CmpIPredicate::sgt, length, zero);
+  Value isFirst = compare(arith::CmpIPredicate::eq, segment, zero);
+  return op<arith::AndIOp>(isEnd, op<arith::OrIOp>(hasTokens, isFirst));
 }
 
 /// States before any token, and decays of none.
@@ -172,6 +193,9 @@ bool ChunkKernel::isSharedAxis(unsigned position, unsigned axis) {
 
 LogicalResult ChunkKernel::storeSegment(ValueRange values) {
   for (auto [position, value] : llvm::enumerate(values)) {
+    std::optional<unsigned> array = mixer.find(Array::Segment, position);
+    if (!array)
+      continue;
     SmallVector<Value> indices{segment, sequence, head};
     SmallVector<int32_t> along;
     bool isShared = false;
@@ -187,8 +211,7 @@ LogicalResult ChunkKernel::storeSegment(ValueRange values) {
       auto branch = scf::IfOp::create(builder, loc, isFirst, /*withElseRegion=*/false);
       builder.setInsertionPointToStart(branch.thenBlock());
     }
-    tile::StoreOp::create(builder, loc, value, views[*mixer.find(Array::Segment, position)], indices,
-                          builder.getDenseI32ArrayAttr(along));
+    tile::StoreOp::create(builder, loc, value, views[*array], indices, builder.getDenseI32ArrayAttr(along));
   }
   return success();
 }
@@ -205,6 +228,8 @@ Value ChunkKernel::combined(unsigned state, ValueRange earlier, ValueRange later
     return op<arith::MaximumFOp>(a, b);
   case StateForm::Min:
     return op<arith::MinimumFOp>(a, b);
+  case StateForm::Delay:
+    return a;
   case StateForm::LogAddExp:
     return logAddExp(builder, loc, a, b);
   case StateForm::Affine:
@@ -269,7 +294,7 @@ FailureOr<SmallVector<Value>> ChunkKernel::combineSegments(ValueRange initial) {
     segmentStart(number, size);
     SmallVector<Value> later, next;
     for (auto [position, value] : llvm::enumerate(*like))
-      later.push_back(readSegment(position, value.getType(), number));
+      later.push_back(!mixer.find(Array::Segment, position) ? Value() : readSegment(position, value.getType(), number));
     for (unsigned state = 0; state < form.states.size(); ++state)
       next.push_back(combined(state, loopOp.getRegionIterArgs(), later, size));
     if (!initial.empty())

@@ -31,16 +31,13 @@ void Sharing::add(Value value) {
 
 void Sharing::join(Value a, unsigned i, Value b, unsigned j) { classes.join(first[a] + i, first[b] + j); }
 
-void Sharing::mix(Value value) {
-  for (unsigned axis = 0; axis < shapeOf(value).size(); ++axis)
-    mix(value, axis);
-}
-
-void Sharing::relateReshape(Value from, Value to) {
+/// Axes of two shapes that differ in axes of size 1, or none that are the same.
+static void relateReshape(Value from, Value to, AxisJoin join, AxisMeet meet) {
   ArrayRef<int64_t> a = shapeOf(from), b = shapeOf(to);
   if (!differInOnes(a, b)) {
-    mix(from);
-    mix(to);
+    for (Value value : {from, to})
+      for (unsigned axis = 0; axis < shapeOf(value).size(); ++axis)
+        meet(value, axis);
     return;
   }
   for (unsigned i = 0, j = 0; i < a.size() && j < b.size();) {
@@ -53,15 +50,17 @@ void Sharing::relateReshape(Value from, Value to) {
   }
 }
 
-/// An op of the step: which axes of its results are which of its operands.
-void Sharing::relate(Operation *op) {
-  for (Value operand : op->getOperands())
-    if (!first.count(operand)) // a constant from outside
-      relate(operand.getDefiningOp());
-  for (Value result : op->getResults())
-    add(result);
+/// A part of a whole along an axis, which it may lack: the other axes.
+static void relatePart(Value part, Value whole, unsigned axis, AxisJoin join) {
+  bool lacksAxis = shapeOf(part).size() < shapeOf(whole).size();
+  for (unsigned of = 0; of < shapeOf(whole).size(); ++of)
+    if (of != axis)
+      join(part, of - (lacksAxis && of > axis), whole, of);
+}
+
+void treadle::relateAxes(Operation *op, AxisJoin join, AxisMeet meet) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case([&](tile::IotaOp iota) { mix(iota); })
+      .Case([&](tile::IotaOp iota) { meet(iota, 0); })
       .Case<arith::ConstantOp, tile::SplatOp>([](auto) {})
       .Case([&](tile::ExpandDimsOp expand) {
         for (unsigned axis = 0; axis < shapeOf(expand.getOperand()).size(); ++axis)
@@ -76,10 +75,10 @@ void Sharing::relate(Operation *op) {
         for (auto [axis, from] : llvm::enumerate(transpose.getPerm()))
           join(transpose.getOperand(), from, transpose, axis);
       })
-      .Case([&](tile::ReshapeOp reshape) { relateReshape(reshape.getOperand(), reshape); })
+      .Case([&](tile::ReshapeOp reshape) { relateReshape(reshape.getOperand(), reshape, join, meet); })
       .Case([&](tile::ReduceOp reduce) {
         for (Value operand : reduce.getOperands()) {
-          mix(operand, reduce.getAxis());
+          meet(operand, reduce.getAxis());
           for (unsigned axis = 0; axis < shapeOf(operand).size(); ++axis) {
             join(operand, axis, reduce.getOperand(0), axis);
             for (Value result : reduce.getResults())
@@ -88,12 +87,28 @@ void Sharing::relate(Operation *op) {
           }
         }
       })
+      .Case([&](ConcatOp concat) {
+        for (Value part : concat.getParts())
+          relatePart(part, concat, concat.getAxis(), join);
+      })
+      .Case([&](PartOp part) { relatePart(part, part.getOperand(), part.getAxis(), join); })
       .Default([&](Operation *elementwise) {
         for (Value result : elementwise->getResults())
           for (Value operand : elementwise->getOperands())
             for (unsigned axis = 0; axis < shapeOf(operand).size(); ++axis)
               join(operand, axis, result, axis);
       });
+}
+
+void Sharing::relate(Operation *op) {
+  for (Value operand : op->getOperands())
+    if (!first.count(operand)) // a constant from outside
+      relate(operand.getDefiningOp());
+  for (Value result : op->getResults())
+    add(result);
+  relateAxes(
+      op, [&](Value a, unsigned i, Value b, unsigned j) { join(a, i, b, j); },
+      [&](Value value, unsigned axis) { mix(value, axis); });
 }
 
 Sharing::Sharing(ScanOp scan, bool inPlace, int64_t maxBytes) {

@@ -8,6 +8,12 @@
 
 namespace treadle {
 
+using AxisJoin = llvm::function_ref<void(mlir::Value, unsigned, mlir::Value, unsigned)>;
+using AxisMeet = llvm::function_ref<void(mlir::Value, unsigned)>;
+
+/// Which axes of an op's results are which of its operands', and along which its elements meet or are counted.
+void relateAxes(mlir::Operation *op, AxisJoin join, AxisMeet meet);
+
 /// Which axes of a step's values run together element by element, and whether blocks can share one of them: an axis of
 /// a state that is never summed over, reshaped or counted along gives blocks that need nothing of each other.
 class Sharing {
@@ -31,9 +37,7 @@ private:
   void add(mlir::Value value);
   void join(mlir::Value a, unsigned i, mlir::Value b, unsigned j);
   void relate(mlir::Operation *op);
-  void relateReshape(mlir::Value from, mlir::Value to);
   void mix(mlir::Value value, unsigned axis) { mixed.push_back(first.lookup(value) + axis); }
-  void mix(mlir::Value value);
   void choose(ScanOp scan, bool inPlace, int64_t maxBytes);
 
   llvm::DenseMap<mlir::Value, unsigned> first; ///< the number of a value's first axis

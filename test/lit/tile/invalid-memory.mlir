@@ -17,6 +17,38 @@ func.func @f(%v: !tile.view<?x?xf32>) {
 
 // -----
 
+func.func @f(%v: !tile.view<?x6xf32, align = 16>) {
+  // expected-error @below {{axis 2 is out of range for '!tile.view<?x6xf32, align = 16>'}}
+  %w = tile.narrow %v, 2, 0 : !tile.view<?x6xf32, align = 16> -> !tile.view<?x6xf32, align = 16>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<?x6xf32, align = 16>) {
+  // expected-error @below {{expected an axis of known size and stride, found axis 0 of '!tile.view<?x6xf32, align = 16>'}}
+  %w = tile.narrow %v, 0, 0 : !tile.view<?x6xf32, align = 16> -> !tile.view<?x6xf32, align = 16>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<?x6xf32, align = 16>) {
+  // expected-error @below {{expected a part of axis 1 of '!tile.view<?x6xf32, align = 16>' from 5 on, found '!tile.view<?x2xf32>'}}
+  %w = tile.narrow %v, 1, 5 : !tile.view<?x6xf32, align = 16> -> !tile.view<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: !tile.view<?x6xf32, align = 16>) {
+  // expected-error @below {{expected '!tile.view<?x2xf32, align = 8>', found '!tile.view<?x2xf32, align = 16>'}}
+  %w = tile.narrow %v, 1, 2 : !tile.view<?x6xf32, align = 16> -> !tile.view<?x2xf32, align = 16>
+  return
+}
+
+// -----
+
 func.func @f(%v: !tile.view<?x?xf32>, %i: index) {
   // expected-error @below {{axis 2 is out of range for '!tile.view<?x?xf32>'}}
   %w = tile.slice %v, 2, %i, %i : !tile.view<?x?xf32>

@@ -69,3 +69,10 @@ func.func @pure(%x: !tile.view<?x?xbf16, align = 16> {tile.name = "x", tile.dims
 func.func private @layouts(tensor<16x8xf32, #tile.layout<reg = [1, 64], lane = [2, 4, 8, 16, 32], warp = []>>,
                            !tile.shared<3 x [16, 8], bf16, #tile.layout<offset = [1, 2, 4, 8, 16, 32, 64]>>)
 // CHECK: @layouts(tensor<16x8xf32, #layout>, !tile.shared<3 x[16, 8], bf16, #shared>)
+
+// CHECK: func.func private @narrow
+func.func private @narrow(%v: !tile.view<?x64xf32, align = 16>) {
+  // CHECK: tile.narrow %{{.*}}, 1, 16 : !tile.view<?x64xf32, align = 16> -> !tile.view<?x32xf32, align = 16>
+  %w = tile.narrow %v, 1, 16 : !tile.view<?x64xf32, align = 16> -> !tile.view<?x32xf32, align = 16>
+  return
+}

@@ -24,7 +24,7 @@ func.func @f() attributes {treadle.mixer} {
 // -----
 
 func.func @f(%x: !treadle.field<BTH, f32> {treadle.name = "x"}) attributes {treadle.mixer} {
-  // expected-error @below {{'tile.program_id' is not part of a mixer; expected constants, treadle.fill, one treadle.scan and func.return}}
+  // expected-error @below {{'tile.program_id' is not part of a mixer; expected constants, treadle.fill, part, concat, one treadle.scan and func.return}}
   %i = tile.program_id 0
   %y = treadle.scan (%x) from () {
   ^bb0(%x1: f32):
@@ -91,6 +91,17 @@ func.func @f(%x: !treadle.field<BH, f32> {treadle.name = "x"}) attributes {tread
     treadle.yield next %x1 : f32
   } : (!treadle.field<BH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BH, f32>)
   return
+}
+
+// -----
+
+// expected-error @below {{argument 0 is an input or an initial state of the scan, or parts of it are}}
+func.func @f(%x: !treadle.field<BTH, 2xf32> {treadle.name = "x"}) -> (!treadle.field<BTH, 2xf32> {treadle.name = "y"}) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<2xf32>):
+    treadle.yield %x1 : tensor<2xf32>
+  } : (!treadle.field<BTH, 2xf32>) from () -> (!treadle.field<BTH, 2xf32>)
+  return %x : !treadle.field<BTH, 2xf32>
 }
 
 // -----

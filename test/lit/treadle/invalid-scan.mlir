@@ -215,3 +215,87 @@ func.func @f(%a: f32) {
   // expected-error @below {{expects parent op 'treadle.scan'}}
   treadle.yield %a : f32
 }
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{axis 2 is out of range for 'tensor<4x3xf32>'}}
+    %p = treadle.part %x1, 2, 0 : tensor<4x3xf32> -> tensor<4xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{expected a part of 'tensor<4x3xf32>' along axis 0, found 'tensor<2x2xf32>'}}
+    %p = treadle.part %x1, 0, 1 : tensor<4x3xf32> -> tensor<2x2xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{expected a part of 'tensor<4x3xf32>' along axis 0, found 'tensor<2x3xi32>'}}
+    %p = treadle.part %x1, 0, 1 : tensor<4x3xf32> -> tensor<2x3xi32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{elements 3 to 5 of axis 0, which has 4}}
+    %p = treadle.part %x1, 0, 3 : tensor<4x3xf32> -> tensor<2x3xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{axis 2 is out of range for 'tensor<4x3xf32>'}}
+    %p = treadle.concat (%x1) along 2 : (tensor<4x3xf32>) -> tensor<4x3xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{expected parts of 'tensor<8x4xf32>' along axis 0, found 'tensor<4x3xf32>'}}
+    %p = treadle.concat (%x1, %x1) along 0 : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<8x4xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%x: !treadle.field<BTH, 4x3xf32>) attributes {treadle.mixer} {
+  %y = treadle.scan (%x) from () {
+  ^bb0(%x1: tensor<4x3xf32>):
+    // expected-error @below {{the parts have 8 elements along axis 0, the result 9}}
+    %p = treadle.concat (%x1, %x1) along 0 : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<9x3xf32>
+    treadle.yield %x1 : tensor<4x3xf32>
+  } : (!treadle.field<BTH, 4x3xf32>) from () -> (!treadle.field<BTH, 4x3xf32>)
+  return
+}
