@@ -3,7 +3,7 @@
 // `math` on scalars and vectors, as arithmetic that NVPTX selects. Relative error in f32 (`exp2` itself, the
 // hardware's, has 2^-22), and what an op with `afn` (fast math) becomes instead:
 //
-//   exp            4e-7  ex2(x log2 e), the rounding of the product put back   afn: ex2(x log2 e)
+//   exp            4e-7  ex2(x log2 e), the rounding of the product put back   afn: ex2(x log2 e), 0 below 2^-126
 //   log, log2      3e-7  exponent, and a polynomial of the mantissa            afn: lg2.approx
 //   log10, log1p   4e-7  through log                                           afn: log10: lg2.approx
 //   sin, cos       3e-7  three-term reduction, for |x| < 1e5; 2e-7 absolute    afn: sin.approx, cos.approx
@@ -89,9 +89,9 @@ struct Arithmetic {
     return sum;
   }
 
-  /// lg2.approx, element by element.
-  Value approximateLog2(Value x) {
-    StringAttr name = b.getStringAttr("llvm.nvvm.lg2.approx.f");
+  /// An intrinsic of the hardware, element by element.
+  Value intrinsic(StringRef intrinsic, Value x) {
+    StringAttr name = b.getStringAttr(intrinsic);
     auto one = [&](Value scalar) -> Value {
       return LLVM::CallIntrinsicOp::create(b, loc, scalar.getType(), name, ValueRange{scalar}).getResult(0);
     };
@@ -103,6 +103,9 @@ struct Arithmetic {
       elements.push_back(one(element));
     return vector::FromElementsOp::create(b, loc, vector, elements);
   }
+  Value approximateLog2(Value x) { return intrinsic("llvm.nvvm.lg2.approx.f", x); }
+  /// 0 where it is below 2^-126.
+  Value approximateExp2(Value x) { return intrinsic("llvm.nvvm.ex2.approx.ftz", x); }
 
   PatternRewriter &b;
   Location loc;
@@ -111,7 +114,7 @@ struct Arithmetic {
 
 Value exp(Arithmetic m, Value x, bool fast) {
   if (fast)
-    return m.exp2(m.mul(x, m.c(log2e)));
+    return m.approximateExp2(m.mul(x, m.c(log2e)));
   // Beyond these bounds the result is 0 or inf anyway; within them what follows is finite. NaN stays.
   x = m.min(m.max(x, m.c(-110)), m.c(90));
   Value t = m.mul(x, m.c(log2e));
@@ -198,7 +201,7 @@ Value tan(Arithmetic m, Value x, bool fast) { return m.div(sine(m, x, false), si
 Value tanh(Arithmetic m, Value x, bool fast) {
   if (!fast)
     return {};
-  Value e = m.exp2(m.mul(x, m.c(2 * log2e)));
+  Value e = m.approximateExp2(m.mul(x, m.c(2 * log2e)));
   return m.sub(m.c(1), m.approximateDiv(m.c(2), m.add(e, m.c(1))));
 }
 

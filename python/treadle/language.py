@@ -28,6 +28,7 @@ from treadle.frontend.annotations import (
     State,
     Strides,
     Tensor,
+    Window,
     strided,
 )
 from treadle.frontend.declared import Function, Kernel
@@ -54,12 +55,14 @@ __all__ = [
     "Strides",
     "Tensor",
     "Tile",
+    "Window",
     "abs",
     "arange",
     "argmax",
     "bf16",
     "broadcast_to",
     "cdiv",
+    "concat",
     "cos",
     "cummax",
     "cumsum",
@@ -92,6 +95,7 @@ __all__ = [
     "minimum",
     "next_power_of_two",
     "outer",
+    "position",
     "powers",
     "reduce",
     "reshape",
@@ -107,6 +111,7 @@ __all__ = [
     "stop_gradient",
     "strided",
     "tanh",
+    "taylor",
     "transpose",
     "where",
     "zeros",
@@ -190,6 +195,9 @@ class Tile:
 
     `t[16:32, :]` is a block: on every axis `:` or a slice with constant bounds, whose size is a power of two and whose
     start is a multiple of the size. A row is the block `t[15:16, :]`.
+
+    In a step any constant index and slice without a step will do, on some axes or all, counted from the end where they
+    are negative: `x[3]`, `x[-1]`, `x[1:5]`, `x[:, 0]`, `x[..., 1:]`. A single index leaves its axis out.
     """
 
     def to(self, dtype: DType) -> Any:
@@ -367,6 +375,33 @@ def factorials(P: int) -> Any:
 
 
 @_builtin
+def concat(xs: Any, axis: int = 0) -> Any:
+    """Tiles one after the other along an axis: [3, K], [2, K] → [5, K]. In a step.
+
+    xs: a list or tuple of tiles of one dtype, f32, i32 or i1, of any sizes along the axis and the same along others;
+    among vectors, a number or scalar is one element. Parts that do not fit, and no parts, are errors.
+    """
+
+
+@_builtin
+def taylor(x: Any, order: int = 2) -> Any:
+    """1, x, and x[i] * x[j] / sqrt(2) for all i and j: f32 [K] → [1 + K + K * K]; of order 1: [1 + K]. In a step.
+
+    taylor(q) @ taylor(k) is exp's Taylor polynomial 1 + s + s * s / 2 of s = q @ k. A state that such keys are written
+    to is td.State["1+K+K*K", "V"]. Other orders, and operands of several axes, are errors.
+    """
+
+
+@_builtin
+def position() -> Any:
+    """The number of the token in its sequence, from 0: an f32 scalar, exact up to 2**24. In a causal step.
+
+    It goes on from a state of the name "position", f32 [batch, heads], how many tokens there were. That is the last of
+    the scan's states and not returned by the step. With reverse=True tokens count from the end.
+    """
+
+
+@_builtin
 def stop_gradient(x: Any) -> Any:
     """x itself; marks what a derivative is to take as a constant. Nothing derives yet, so it changes nothing."""
 
@@ -410,11 +445,11 @@ def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 0, c
             return q @ S, S
 
     A step is a pure function of what one head has of one token, and of the states. Its parameters are inputs (td.In,
-    td.Shared, td.PerHead, td.Param), then states (td.State), then, after a *, constants (td.Const); it returns the
-    outputs, then the new value of every state, in the order of the parameters. Values are f32 scalars and tiles of any
-    size; the names of axes are constants in it. td.outer, `@` of a vector and a vector or matrix, .sum(axis), td.where
-    and the elementary functions make new values; what depends on memory, on other tokens or on run-time control flow
-    is an error.
+    td.Window, td.Shared, td.PerHead, td.Param), then states (td.State), then, after a *, constants (td.Const); it
+    returns the outputs, then the new value of every state, in the order of the parameters. Values are f32 scalars and
+    tiles of any size; the names of axes are constants in it. td.outer, `@` of a vector and a vector or matrix,
+    .sum(axis), td.where and the elementary functions make new values; what depends on memory, on other tokens or on
+    run-time control flow is an error.
 
     dtype: of outputs, and of inputs without one; chunk: tokens that kernels for whole sequences work on at once, 16 to
     256, or 1; num_warps: warps of a block. 0 leaves the choice to the compiler. All can be overridden.

@@ -151,6 +151,7 @@ class ScanCase(Case):
 
         `reference` has the inputs of the step as [B, T, H, ...], all with H heads, and states as [B, H, ...] by their
         names or not at all; from the first token to the last, `causal` or not. It returns outputs and states by name.
+        The initial state of a window x is x_initial.
         """
         inputs = {p.name: self._heads(p, self._axes(p.indices, wide[p.name])) for p in self.scan.inputs}
         initial = {name: wide[f"{name}_initial"] for name in self.states if self.initial}
@@ -158,7 +159,7 @@ class ScanCase(Case):
         results = []
         for rows, times in self._parts():
             part = {p.name: self._part(p, inputs[p.name], times) for p in self.scan.inputs}
-            states = {name: state[rows] for name, state in initial.items()}
+            states = {f"{name}_initial" if name in part else name: state[rows] for name, state in initial.items()}
             results.append(dict(reference(**part, **states, **self.parameters, **causal)))
         found: dict[str, Array] = {}
         for name in results[0]:

@@ -235,7 +235,8 @@ def one_after_another(at: Place, case: ScanCase, arrays: Arrays, forward: Arrays
     timed = {p.name for p in case.scan.inputs if "T" in p.indices}
     packed = {name: x.reshape(1, case.B * case.T, *x.shape[2:]) if name in timed else x for name, x in arrays.items()}
     rows = [min(i // 2, case.B - 1) for i in range(2 * case.B + 1)]
-    packed |= {name: arrays[name][rows] for name in arrays if name.removesuffix("_initial") in case.states}
+    initial = {f"{name}_initial" for name in case.states} & arrays.keys()
+    packed |= {name: arrays[name][rows] for name in initial}
     packed["cu_seqlens"] = np.array(ends, np.int64)
     found = at.call(replace(case, B=1, T=case.B * case.T, cu_seqlens=ends), packed)
     states = {f"{name}_final" for name in case.states}

@@ -14,6 +14,7 @@ import pytest
 import steps
 import treadle as td
 from scan_checks import BY_NAME, same
+from torch_like import Tensor
 from treadle import compiler
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime import scan_arrays, scan_call
@@ -81,8 +82,8 @@ MISTAKES: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
         LIGHTNET,
         (Q, K, V),
         {"scale": 1.0},
-        "lightnet: expected arguments named q, k, v, K, V, chunk, num_warps, arch, causal, cu_seqlens, fast_math, "
-        "head_first, initial_state, on, out, output_final_state, reverse, segments, stream, found 'scale'",
+        "lightnet: expected arguments named q, k, v, K, V, chunk, num_warps, arch, axis, causal, cu_seqlens, "
+        "fast_math, head_first, initial_state, on, out, output_final_state, reverse, segments, stream, found 'scale'",
     ),
     (
         clash,
@@ -492,68 +493,6 @@ def test_alignment() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # PyTorch, or what looks like it
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-class Device:
-    """Like torch.device."""
-
-    def __init__(self, name: str) -> None:
-        self.type, _, index = name.partition(":")
-        self.index = int(index) if index else None
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.index))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
-
-
-class Tensor:
-    """Like torch.Tensor, around an array of NumPy."""
-
-    def __init__(self, array: Any, device: str = "cpu", name: str = "") -> None:
-        self.array = array
-        self.device = Device(device)
-        self.dtype = f"torch.{name or array.dtype.name}"
-        self.place, self.name = device, name
-
-    def _same(self, array: Any) -> "Tensor":
-        return Tensor(array, self.place, self.name)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.array.shape)
-
-    def data_ptr(self) -> int:
-        return int(self.array.ctypes.data)
-
-    def stride(self) -> tuple[int, ...]:
-        return tuple(step // self.array.itemsize for step in self.array.strides)
-
-    def element_size(self) -> int:
-        return int(self.array.itemsize)
-
-    def swapaxes(self, a: int, b: int) -> "Tensor":
-        return self._same(self.array.swapaxes(a, b))
-
-    def __getitem__(self, key: Any) -> "Tensor":
-        return self._same(self.array[key])
-
-    def __iter__(self) -> Any:
-        if self.place != "cpu":
-            raise AssertionError("its content is not on the CPU")
-        return iter(self.array)
-
-    def clone(self) -> "Tensor":
-        return self._same(self.array.copy())
-
-    def long(self) -> "Tensor":
-        return Tensor(self.array.astype(np.int64), self.place)
-
-    def new_empty(self, shape: tuple[int, ...], dtype: str) -> "Tensor":
-        name = dtype.removeprefix("torch.")
-        storage = np.uint16 if name == "bfloat16" else np.dtype(name)
-        return Tensor(np.full(shape, 9, storage), self.place, "bfloat16" if name == "bfloat16" else "")
 
 
 @pytest.fixture

@@ -34,33 +34,10 @@ static constexpr int64_t elementsPerWarp = 4096;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
-/// Whether the decay of a state over a segment has to be kept: it is neither none, nor the same for all tokens, nor
-/// told by another state.
-static bool keepsChange(ScanOp scan, const StateForm &how) {
-  if (how.kind == StateForm::Affine)
-    return true;
-  auto isStill = [&](Value g) {
-    Slice slice = sliceOf(scan, g, [](Value) { return false; });
-    return llvm::all_of(slice.arguments, [&](auto &argument) {
-      unsigned number = cast<BlockArgument>(argument.first).getArgNumber();
-      return number < scan.getInputs().size() &&
-             !cast<FieldType>(scan.getInputs()[number].getType()).getIndices().contains('T');
-    });
-  };
-  return how.decay.channel || (how.decay.scalar && !isStill(how.decay.scalar));
-}
-
 ChunkKernel::ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule, Pass pass)
-    : Frame(mixer, schedule.rows, leastSize), form(form), warps(schedule.warps), pass(pass) {
-  if (pass != Whole)
-    for (auto [state, how] : llvm::enumerate(form.states))
-      if (keepsChange(scan, how))
-        changes.push_back(state);
+    : Segmented(mixer, form, pass, /*isTurned=*/true, schedule.rows, leastSize), warps(schedule.warps) {
   if (carriesNothing() && !scan.getNoncausal())
     span = 4 * rows;
-  isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
-                    return cast<FieldType>(output).getElementType().isF32();
-                  });
 }
 
 /// Whether every token can be computed by itself.
@@ -70,35 +47,9 @@ bool ChunkKernel::carriesNothing() const {
 
 //===-- little builders ----------------------------------------------------===//
 
-Value ChunkKernel::constant(Type type, double value) {
-  Type element = getElementTypeOrSelf(type);
-  TypedAttr attr = isa<FloatType>(element) ? TypedAttr(builder.getFloatAttr(element, value))
-                                           : TypedAttr(builder.getIntegerAttr(element, int64_t(value)));
-  if (auto tensor = dyn_cast<RankedTensorType>(type))
-    attr = DenseElementsAttr::get(tensor, Attribute(attr));
-  return arith::ConstantOp::create(builder, loc, attr);
-}
-
-Value ChunkKernel::splat(Value scalar, Type type) {
-  return isa<RankedTensorType>(type) ? tile::SplatOp::create(builder, loc, type, scalar).getResult() : scalar;
-}
-
 Value ChunkKernel::column(Value vector, int64_t columns) {
   int64_t size = cast<RankedTensorType>(vector.getType()).getDimSize(0);
   return spread(builder, loc, vector, {size, columns});
-}
-
-Value ChunkKernel::row(Value vector, int64_t count) {
-  auto type = cast<RankedTensorType>(vector.getType());
-  SmallVector<int64_t> shape(type.getShape());
-  shape.insert(shape.begin(), 1);
-  Value one = tile::ExpandDimsOp::create(builder, loc, type.clone(shape), vector, 0u);
-  shape.front() = count;
-  return tile::BroadcastOp::create(builder, loc, type.clone(shape), one);
-}
-
-Value ChunkKernel::select(Value condition, Value yes, Value no) {
-  return arith::SelectOp::create(builder, loc, condition, yes, no);
 }
 
 Value ChunkKernel::mask(Value which, Value tile, double other) {
@@ -161,62 +112,7 @@ Value ChunkKernel::isNotBefore() {
   return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows), row(positions, rows));
 }
 
-Value ChunkKernel::transposed(Value tile) {
-  auto type = cast<RankedTensorType>(tile.getType());
-  return tile::TransposeOp::create(builder, loc, type.clone({type.getDimSize(1), type.getDimSize(0)}), tile,
-                                   builder.getDenseI32ArrayAttr({1, 0}));
-}
-
-Value ChunkKernel::exp(Value value) {
-  auto power = math::ExpOp::create(builder, loc, value);
-  if (isApproximate)
-    approximate(power);
-  return power;
-}
-
-Value ChunkKernel::log(Value value) {
-  auto result = math::LogOp::create(builder, loc, value);
-  if (isApproximate)
-    approximate(result);
-  return result;
-}
-
 //===-- values of the step at all rows -------------------------------------===//
-
-/// Whether a value of the step may differ from token to token.
-bool ChunkKernel::isMoving(Value value) {
-  if (constants.contains(value))
-    return false;
-  if (auto it = moves.find(value); it != moves.end())
-    return it->second;
-  bool result;
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    unsigned number = argument.getArgNumber();
-    result = argument.getOwner() == &scan.getStep().front() &&
-             (number >= scan.getInputs().size() ||
-              cast<FieldType>(scan.getInputs()[number].getType()).getIndices().contains('T'));
-  } else {
-    Operation *op = value.getDefiningOp();
-    result = form.readoutOf(value) || llvm::is_contained(scan.getYield().getStates(), value) ||
-             llvm::any_of(op->getOperands(), [&](Value operand) { return isMoving(operand); });
-  }
-  return moves[value] = result;
-}
-
-/// A value that is the same for all tokens, computed once before the loop.
-FailureOr<Value> ChunkKernel::stillValue(Value value) {
-  if (Value known = constants.lookupOrNull(value))
-    return known;
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPoint(loop);
-  Operation *op = value.getDefiningOp();
-  for (Value operand : op->getOperands())
-    if (failed(stillValue(operand)))
-      return failure();
-  if (failed(still().write(builder, op, constants)))
-    return failure();
-  return constants.lookup(value);
-}
 
 FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
   if (Value known = part.lifted.lookupOrNull(value))
@@ -486,33 +382,6 @@ void ChunkKernel::setRange(Part &part, Value from, Value to) {
       op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sge, from), isPosition(arith::CmpIPredicate::slt, to));
 }
 
-/// Packed or split sequences: the part of each array that is this block's, so that bounds are those of the walk.
-void ChunkKernel::sliceByLength() {
-  auto sliceTime = [&](Value from, Value size) {
-    for (auto [i, array] : llvm::enumerate(mixer.arrays))
-      for (auto [axis, dim] : llvm::enumerate(array.dims.getValue().take_front(array.numIndices)))
-        if (auto name = dyn_cast<StringAttr>(dim); name && name.getValue() == "T")
-          views[i] = tile::SliceOp::create(builder, loc, views[i].getType(), views[i], uint32_t(axis), from, size);
-  };
-  if (first)
-    sliceTime(first, length);
-  first = {};
-  total = length;
-  sequenceViews = views;
-  if (!segment)
-    return;
-  Value size, start = segmentStart(segment, size);
-  segmentFirst = start;
-  length = size;
-  if (pass == FirstPass) {
-    // Nothing comes after the last.
-    Value isLast =
-        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, segment, op<arith::SubIOp>(segments, index(1)));
-    length = select(isLast, zero, size);
-  }
-  sliceTime(segmentFirst, length);
-}
-
 LogicalResult ChunkKernel::loadInputs(Part &part, Phase phase, Value time) {
   SmallVector<Value> wanted;
   if (phase != StatesOnly)
@@ -731,25 +600,8 @@ LogicalResult ChunkKernel::write() {
   kernel->setAttr("tile.num_warps", builder.getI32IntegerAttr(int32_t(warps)));
   if (failed(place()) || failed(loadConstants()))
     return failure();
-  FailureOr<SmallVector<Value>> states = pass == FirstPass ? neutralStates() : initialStates();
+  FailureOr<SmallVector<Value>> states = startStates();
   if (failed(states))
-    return failure();
-  for (unsigned state = 0; pass == FirstPass && state < form.states.size(); ++state)
-    if (form.isDelay(state)) {
-      FailureOr<Value> initial = initialState(state);
-      if (failed(initial))
-        return failure();
-      (*states)[state] = *initial;
-    }
-  // Of a matrix, the axis that readouts sum over comes last.
-  auto turn = [&](MutableArrayRef<Value> values) {
-    for (auto [how, value] : llvm::zip(form.states, values))
-      if (how.kind == StateForm::Linear && how.value && how.axis == 0)
-        value = transposed(value);
-  };
-  if (pass != FirstPass)
-    turn(*states);
-  if (pass == SecondPass && failed(states = combineSegments(*states)))
     return failure();
   sliceByLength();
   auto numbers = RankedTensorType::get({rows}, builder.getI32Type());
@@ -762,8 +614,7 @@ LogicalResult ChunkKernel::write() {
     return failure();
   builder.setInsertionPointAfter(loop);
   if (pass == FirstPass) {
-    if (failed(storeSegment(*finals)))
-      return failure();
+    storeSegment(*finals);
   } else {
     if (scan.getNoncausal()) {
       for (auto [next, final] : llvm::zip(scan.getYield().getStates(), *finals))
@@ -777,7 +628,9 @@ LogicalResult ChunkKernel::write() {
       auto branch = scf::IfOp::create(builder, loc, endsSequence(), /*withElseRegion=*/false);
       builder.setInsertionPointToStart(branch.thenBlock());
     }
-    turn(*finals);
+    for (unsigned state = 0; state < form.states.size(); ++state)
+      if (isTurnedState(state))
+        (*finals)[state] = transposed((*finals)[state]);
     if (failed(finishDelays(*finals)))
       return failure();
     storeFinals(*finals);
@@ -824,6 +677,19 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
 FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const NormalForm &form, Schedule given,
                                                      int64_t sharedBytes, NormalForm::Obstacle &why) {
   ScanOp scan = mixer.scan;
+  for (auto [state, how] : llvm::enumerate(form.states)) {
+    auto type = dyn_cast<RankedTensorType>(scan.getStateArguments()[state].getType());
+    if (how.kind == StateForm::Linear || how.kind == StateForm::Delay)
+      continue;
+    // Such a state would be held once for every token of a chunk.
+    Value next = scan.getYield().getStates()[state];
+    Operation *at = next.getDefiningOp() ? next.getDefiningOp() : scan.getOperation();
+    if (how.decay.telescope || (type && type.getRank() > 1)) {
+      why = {at, how.decay.telescope ? "a state changes element by element with one that runs"
+                                     : "a state that is a matrix changes element by element"};
+      return Schedule();
+    }
+  }
   Sharing sharing(scan, mixer.indexed, stateBytes(given.rows ? given.rows : 64));
   StepWriter sizes(sharing, {}, 0, leastSize);
   SmallVector<Value> work(scan.getYield().getOutputs());
@@ -941,14 +807,9 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
           function.emitError() << "treadle.split: a noncausal scan is not split into segments";
           return signalPassFailure();
         }
-        ChunkKernel::addSegments(*mixer, *form);
-        Mixer firstMixer = *mixer;
-        llvm::erase_if(firstMixer.arrays, [&](const Array &array) {
-          return (array.role == Array::Initial && !form->isDelay(array.position)) || array.role == Array::Output ||
-                 array.role == Array::Final;
-        });
-        if (failed(ChunkKernel(firstMixer, *form, *schedule, ChunkKernel::FirstPass).write()) ||
-            failed(ChunkKernel(*mixer, *form, *schedule, ChunkKernel::SecondPass).write()))
+        auto [first, second] = ChunkKernel::split(*mixer, *form, /*isTurned=*/true);
+        if (failed(ChunkKernel(first, *form, *schedule, ChunkKernel::FirstPass).write()) ||
+            failed(ChunkKernel(second, *form, *schedule, ChunkKernel::SecondPass).write()))
           return signalPassFailure();
       } else if (failed(ChunkKernel(*mixer, *form, *schedule).write())) {
         return signalPassFailure();

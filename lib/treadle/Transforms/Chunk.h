@@ -2,8 +2,7 @@
 #ifndef TREADLE_LIB_TREADLE_TRANSFORMS_CHUNK_H
 #define TREADLE_LIB_TREADLE_TRANSFORMS_CHUNK_H
 
-#include "Frame.h"
-#include "Normalise.h"
+#include "Segments.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include <map>
 
@@ -58,7 +57,7 @@ struct Part {
 ///
 /// Where S decays by a running log-sum-exp z of x, e^{b_i} is 1 / s_i, with s the sum of e^{x - base} so far: no
 /// logarithm is taken and, of a key that is e^{x - z} itself, no second exponential.
-class ChunkKernel : Frame {
+class ChunkKernel : public Segmented {
 public:
   /// How the tokens of a part are weighted against each other.
   enum class Weights { None, Differences, Factors, Sums };
@@ -68,16 +67,7 @@ public:
     int64_t warps = 4;
   };
 
-  /// A sequence that is split into segments takes two kernels: the first finds what each segment makes of no state, the
-  /// second begins each with what those before it make of the initial one.
-  enum Pass { Whole, FirstPass, SecondPass };
-
   ChunkKernel(const Mixer &mixer, const NormalForm &form, const Schedule &schedule, Pass pass = Whole);
-
-  static bool canSplit(ScanOp scan, const NormalForm &form);
-
-  /// Adds the arrays that the two kernels of a split sequence share.
-  static void addSegments(Mixer &mixer, const NormalForm &form);
 
   /// Rows and warps, where they are not given (0), whose tiles fit into a block's registers and shared memory; or why
   /// there are none.
@@ -97,21 +87,10 @@ private:
   llvm::LogicalResult work(Part &part, Phase phase, Value time);
   llvm::LogicalResult workInParts(Part &chunk, Phase phase, Value time);
   llvm::LogicalResult storeOutputs(Part &part, Value time);
-  void sliceByLength();
-  Value segmentStart(Value segment, Value &size);
-  Value endsSequence();
-  llvm::LogicalResult storeSegment(mlir::ValueRange values);
-  llvm::FailureOr<llvm::SmallVector<Value>> combineSegments(mlir::ValueRange initial);
-  Value combined(unsigned state, mlir::ValueRange earlier, mlir::ValueRange later, Value length);
-  llvm::FailureOr<llvm::SmallVector<Value>> neutralStates();
-  bool isSharedAxis(unsigned position, unsigned axis);
-  Value readSegment(unsigned position, Type type, Value segment);
   void setRange(Part &part, Value from, Value to);
   bool isEarly(unsigned state);
 
-  bool isMoving(Value value);
   std::optional<unsigned> runningOf(Value value);
-  Result stillValue(Value value);
   Result lift(Part &part, Value value);
   Result liftEarlier(Part &part, Value value, unsigned tokens);
   std::optional<std::pair<mlir::BlockArgument, unsigned>> delayedInput(unsigned state);
@@ -119,15 +98,9 @@ private:
   Result delayed(Part &part, unsigned state, unsigned tokens);
   llvm::LogicalResult finishDelays(llvm::MutableArrayRef<Value> states);
   Result running(Part &part, unsigned state);
-  Value oldOf(unsigned state) { return scan.getStateArguments()[state]; }
-  Value newOf(unsigned state) { return scan.getYield().getStates()[state]; }
 
   // Little builders.
-  Value constant(mlir::Type type, double value);
-  Value splat(Value scalar, mlir::Type type);
-  Value column(Value vector, int64_t columns); ///< x[i] at [i, j]
-  Value row(Value vector, int64_t rows);       ///< x[j] at [i, j]
-  Value select(Value condition, Value yes, Value no);
+  Value column(Value vector, int64_t columns);      ///< x[i] at [i, j]
   Value mask(Value rows, Value tile, double other); ///< `tile` where rows (of i1) say so
   Value isPosition(mlir::arith::CmpIPredicate predicate, Value position);
   Value at(Value position, Value tile); ///< the row at a position
@@ -137,15 +110,6 @@ private:
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
   Value runningSum(Value tile); ///< along time
   Value isNotBefore();          ///< at [i, j]: token i is j or comes after it
-  Value transposed(Value tile);
-  Value exp(Value value);
-  Value log(Value value);
-  template <typename Op> Value op(Value a, Value b) {
-    auto made = Op::create(builder, loc, a, b);
-    if (isApproximate)
-      approximate(made);
-    return made;
-  }
 
   //===-- LinearScan.cpp: sums of products in chunks -------------------------===//
   llvm::LogicalResult openGates(Part &part, Phase phase, mlir::ValueRange telescopes);
@@ -173,17 +137,9 @@ private:
   Result ofFinal(Part &part, unsigned state, const Readout &readout);
   Value dot(Value a, Value b, Value c);
   Value rounded(Value tile, mlir::Type element);
-  Value power(Value g, Value count);
 
-  const NormalForm &form;
   int64_t warps;
-  Pass pass;
-  llvm::SmallVector<unsigned> changes;    ///< states whose decay over a segment is kept, after the states
-  Value positions;                        ///< of the rows: 0, 1, …, or the other way round
-  llvm::SmallVector<Value> sequenceViews; ///< of the arrays: bounds are those of the sequence, not of a segment
-  Value segmentFirst, total;              ///< where a segment begins, and the tokens of its sequence
-  mlir::Operation *loop = nullptr;        ///< the one over chunks, before which still values are computed
-  llvm::DenseMap<Value, bool> moves;
+  Value positions; ///< of the rows: 0, 1, …, or the other way round
   Phase phase = All;
 };
 

@@ -3,6 +3,7 @@
 #include "Frame.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -15,7 +16,59 @@ int64_t Frame::stateBytes(int64_t rows) { return rows ? 36 << 10 : 20 << 10; }
 
 Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
     : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed, stateBytes(rows)), builder(mixer.function),
-      loc(scan->getLoc()), rows(rows), least(least) {}
+      loc(scan->getLoc()), rows(rows), least(least) {
+  isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
+                    return cast<FieldType>(output).getElementType().isF32();
+                  });
+}
+
+//===-- little builders ----------------------------------------------------===//
+
+Value Frame::constant(Type type, double value) {
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr attr = isa<FloatType>(element) ? TypedAttr(builder.getFloatAttr(element, value))
+                                           : TypedAttr(builder.getIntegerAttr(element, int64_t(value)));
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    attr = DenseElementsAttr::get(tensor, Attribute(attr));
+  return arith::ConstantOp::create(builder, loc, attr);
+}
+
+Value Frame::splat(Value scalar, Type type) {
+  return isa<RankedTensorType>(type) ? tile::SplatOp::create(builder, loc, type, scalar).getResult() : scalar;
+}
+
+Value Frame::row(Value vector, int64_t count) {
+  auto type = cast<RankedTensorType>(vector.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.insert(shape.begin(), 1);
+  Value one = tile::ExpandDimsOp::create(builder, loc, type.clone(shape), vector, 0u);
+  shape.front() = count;
+  return tile::BroadcastOp::create(builder, loc, type.clone(shape), one);
+}
+
+Value Frame::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(builder, loc, condition, yes, no);
+}
+
+Value Frame::transposed(Value tile) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return tile::TransposeOp::create(builder, loc, type.clone({type.getDimSize(1), type.getDimSize(0)}), tile,
+                                   builder.getDenseI32ArrayAttr({1, 0}));
+}
+
+Value Frame::exp(Value value) {
+  auto power = math::ExpOp::create(builder, loc, value);
+  if (isApproximate)
+    approximate(power);
+  return power;
+}
+
+Value Frame::log(Value value) {
+  auto result = math::LogOp::create(builder, loc, value);
+  if (isApproximate)
+    approximate(result);
+  return result;
+}
 
 //===-- signature and places -----------------------------------------------===//
 
@@ -24,7 +77,8 @@ void Frame::begin(StringRef suffix) {
   SmallVector<Location> locations;
   SmallVector<const Array *> distinct;
   for (const Array &array : mixer.arrays) {
-    auto *known = llvm::find_if(distinct, [&](const Array *other) { return array.whole && other->whole == array.whole; });
+    auto *known =
+        llvm::find_if(distinct, [&](const Array *other) { return array.whole && other->whole == array.whole; });
     numbers.push_back(known - distinct.begin());
     if (known != distinct.end())
       continue;
@@ -208,7 +262,12 @@ FailureOr<Value> Frame::loadRest(const Array &array, Value stepValue, Value at) 
   Value view = kernel.getArgument(numbers[&array - mixer.arrays.begin()]);
   int64_t rest = array.view.getShape()[narrow.axis] - narrow.from;
   auto narrowed = tile::NarrowOp::typeOf(array.view, narrow.axis, narrow.from, rest);
-  view = tile::NarrowOp::create(builder, loc, narrowed, view, narrow.axis, uint32_t(narrow.from));
+  {
+    // Before loops, whose addresses are computed ahead.
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&kernel.getBody().front());
+    view = tile::NarrowOp::create(builder, loc, narrowed, view, narrow.axis, uint32_t(narrow.from));
+  }
   SmallVector<int32_t> along;
   SmallVector<Value> indices = access(array, stepValue, {}, along);
   indices[narrow.axis] = at;

@@ -32,7 +32,22 @@ protected:
   /// The step's outputs that the kernel has arrays for.
   llvm::SmallVector<Value> outputs();
 
+  // Little builders.
   Value index(int64_t value);
+  Value constant(Type type, double value);
+  Value splat(Value scalar, Type type);
+  Value row(Value vector, int64_t rows); ///< x[j] at [i, j]
+  Value select(Value condition, Value yes, Value no);
+  Value transposed(Value tile);
+  Value exp(Value value);
+  Value log(Value value);
+  template <typename Op> Value op(Value a, Value b) {
+    auto made = Op::create(builder, loc, a, b);
+    if (isApproximate)
+      approximate(made);
+    return made;
+  }
+
   /// An array's tile at one time, or from that time on; floats as they are stored.
   llvm::FailureOr<Value> loadStored(const Array &array, Value stepValue, Value time);
   /// The same as f32.

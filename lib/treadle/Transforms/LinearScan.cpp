@@ -180,12 +180,6 @@ Value ChunkKernel::cut(Part &part, Value end) {
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), result);
 }
 
-/// e^(g count), 1 where count is 0 whatever g is.
-Value ChunkKernel::power(Value g, Value count) {
-  Value some = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, count, constant(count.getType(), 0));
-  return exp(select(some, op<arith::MulFOp>(splat(g, count.getType()), count), constant(count.getType(), 0)));
-}
-
 /// The weights, now that the part's range is known.
 LogicalResult ChunkKernel::closeGates(Part &part) {
   Type f32 = builder.getF32Type();

@@ -62,6 +62,7 @@ private:
   std::optional<StateForm> classify(unsigned state);
   std::optional<StateForm> extremum(unsigned state);
   std::optional<StateForm> linear(unsigned state, const Affine &update);
+  std::optional<unsigned> changing(Value factor);
   std::optional<Decay> decayOf(ArrayRef<Core> factors, Type vector);
   bool findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form);
   bool check(Value value);
@@ -250,6 +251,17 @@ std::optional<StateForm> Normaliser::extremum(unsigned state) {
   return form;
 }
 
+/// The state by whose change, e^(z - z') or e^(z' - z), a factor is.
+std::optional<unsigned> Normaliser::changing(Value factor) {
+  auto power = factor.getDefiningOp<math::ExpOp>();
+  auto gap = power ? power.getOperand().getDefiningOp<arith::SubFOp>() : arith::SubFOp();
+  for (unsigned z = 0; gap && z < forms.size(); ++z)
+    if ((gap.getLhs() == oldOf(z) && gap.getRhs() == newOf(z)) ||
+        (gap.getLhs() == newOf(z) && gap.getRhs() == oldOf(z)))
+      return z;
+  return std::nullopt;
+}
+
 /// The logarithm of a product of factors. `vector`: the type of what runs along the axis.
 std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
   Decay decay;
@@ -258,22 +270,14 @@ std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
     auto exponential = factor.value.getDefiningOp<math::ExpOp>();
     if (!exponential && !isNonNegative(factor.value))
       return no(factor.value, "a factor of the state may be negative; write it as td.exp of its logarithm");
-    if (exponential) {
-      // e^(z - z') of a running state.
-      if (auto gap = exponential.getOperand().getDefiningOp<arith::SubFOp>())
-        for (unsigned z = 0; z < forms.size(); ++z) {
-          bool falls = gap.getLhs() == oldOf(z) && gap.getRhs() == newOf(z);
-          bool rises = gap.getLhs() == newOf(z) && gap.getRhs() == oldOf(z);
-          if (!falls && !rises)
-            continue;
-          if (!forms[z] || forms[z]->kind == StateForm::Linear)
-            return no(factor.value, "a decay by the change of a state that does not run");
-          if (factors.size() != 1)
-            return no(factor.value, "a decay by a running state has another factor");
-          decay.telescope = z;
-          decay.rises = rises;
-          return decay;
-        }
+    if (std::optional<unsigned> z = changing(factor.value)) {
+      if (!forms[*z] || forms[*z]->kind == StateForm::Linear)
+        return no(factor.value, "a decay by the change of a state that does not run");
+      if (factors.size() != 1)
+        return no(factor.value, "a decay by a running state has another factor");
+      decay.telescope = *z;
+      decay.rises = exponential.getOperand().getDefiningOp()->getOperand(0) == newOf(*z);
+      return decay;
     }
     Value g = exponential ? exponential.getOperand()
                           : math::LogOp::create(builder, factor.value.getLoc(), factor.value).getResult();
@@ -394,13 +398,22 @@ std::optional<StateForm> Normaliser::classify(unsigned state) {
   }
   if (std::optional<StateForm> form = linear(state, *update))
     return form;
-  // Element by element. Larger states than vectors would be held once for every token of a chunk.
-  if (RankedTensorType type = tensorOf(old); type && type.getRank() > 1)
-    return std::nullopt;
+  // Element by element.
+  Obstacle notLinear = why;
   StateForm form;
   form.kind = update->factors.empty() ? StateForm::Add : StateForm::Affine;
-  if (!update->factors.empty())
+  if (!update->factors.empty()) {
     form.factor = productOf(update->factors, old.getType());
+    if (std::optional<SmallVector<Core>> cores = coresOf(form.factor); cores && cores->size() == 1) {
+      if (std::optional<unsigned> z = changing(cores->front().value); z && !forms[*z])
+        return no(next, "a decay by the change of a state that does not run");
+      if (std::optional<Decay> decay = decayOf(*cores, {}); decay && decay->telescope) {
+        form.decay = *decay;
+        form.axis = cores->front().axis.value_or(0);
+      }
+    }
+  }
+  why = notLinear;
   for (Value addend : update->addends)
     form.x = form.x ? arith::AddFOp::create(builder, loc, form.x, addend).getResult() : addend;
   if (!form.x)
@@ -425,7 +438,7 @@ bool Normaliser::check(Value value) {
         if (value == readout.result)
           return check(readout.query);
     } else if (value == newOf(z)) {
-      return check(forms[z]->x) && check(forms[z]->factor);
+      return check(forms[z]->x) && (forms[z]->decay.telescope || check(forms[z]->factor));
     }
   }
   Operation *op = value.getDefiningOp();
@@ -456,14 +469,16 @@ std::optional<NormalForm> Normaliser::run() {
   NormalForm result;
   for (unsigned state = 0; state < count; ++state) {
     const StateForm &form = *forms[state];
+    result.states.push_back(form);
     if (form.kind == StateForm::Delay)
       for (unsigned other = 0; other < count; ++other)
         if (forms[other]->kind != StateForm::Delay && uses(form.x, oldOf(other)))
           return no(form.x, "a state keeps what comes from state " + Twine(other));
-    for (Value piece : {form.key, form.value, form.decay.scalar, form.decay.channel, form.x, form.factor})
+    // A factor that telescopes is what it is by the states that run.
+    Value factor = form.decay.telescope ? Value() : form.factor;
+    for (Value piece : {form.key, form.value, form.decay.scalar, form.decay.channel, form.x, factor})
       if (!check(piece))
         return std::nullopt;
-    result.states.push_back(form);
   }
   for (Value output : yield.getOutputs())
     if (!check(output))

@@ -250,6 +250,8 @@ void treadle::approximate(Operation *op) {
   auto flags = arith::FastMathFlags::contract;
   if (isa<math::ExpOp, math::Exp2Op, math::SqrtOp, arith::DivFOp>(op))
     flags = flags | arith::FastMathFlags::afn;
+  if (isa<arith::DivFOp>(op))
+    flags = flags | arith::FastMathFlags::arcp; // of constants
   op->setAttr(fast.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op->getContext(), flags));
 }
 

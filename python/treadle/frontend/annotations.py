@@ -111,6 +111,18 @@ class In(_Field):
     indices = "BTH"
 
 
+class Window(_Field):
+    """`x: td.Window["D", 4]`, `x: td.Window["D", "W"]`: an input as td.In, with those of the tokens before it.
+
+    The last size is how many tokens the step sees, the current one and those before, 2 at least. The array is
+    [batch, time, heads, D] as for td.In["D"]; in the step x is [4, D], the oldest token first: x[-1] is the current
+    token's. What precedes the first token is 0. The last 3 tokens are a state, [batch, heads, 3, D] in f32, which has
+    the input's name and is not returned by the step. A dtype may follow, as in td.Window["D", 4, td.f32].
+    """
+
+    indices = "BTH"
+
+
 class Shared(_Field):
     """`b: td.Shared["N"]`: one value for every token, the same for all heads, [batch, time, N]."""
 

@@ -43,6 +43,8 @@ class Builder:
         self.statement = node
         self.places: dict[str, Location] = {}
         """Where operations come from, by the text of their location."""
+        self.position: Value | None = None
+        """What td.position() is, in a step that has it as a state."""
         self.at(node)
 
     @property

@@ -50,15 +50,19 @@ def _call(it: Interpreter, node: ast.Call) -> object:
     if callee is language.load:
         return _load(it, node)
     combines = callee is language.reduce or callee is language.scan
-    args = [_argument(it, arg, combines and k == 0) for k, arg in enumerate(node.args)]
-    kwargs = {str(k.arg): _argument(it, k.value, combines and k.arg == "fn") for k in node.keywords}
+    kind = ast.Lambda if combines else ast.List if callee is language.concat else None
+    args = [_argument(it, arg, kind if k == 0 else None) for k, arg in enumerate(node.args)]
+    kwargs = {str(k.arg): _argument(it, k.value, kind if k.arg in ("fn", "xs") else None) for k in node.keywords}
     it.b.at(node)
     return apply(it, callee, args, kwargs, node)
 
 
-def _argument(it: Interpreter, node: ast.expr, allow_lambda: bool) -> object:
-    if allow_lambda and isinstance(node, ast.Lambda):
+def _argument(it: Interpreter, node: ast.expr, kind: type[ast.expr] | None) -> object:
+    """An argument. kind: what it may be that is no expression elsewhere."""
+    if kind is ast.Lambda and isinstance(node, ast.Lambda):
         return LambdaRef(node, it.scope)
+    if kind is ast.List and isinstance(node, ast.List):
+        return tuple(it.eval(item) for item in node.elts)
     return it.eval(node)
 
 

@@ -49,7 +49,7 @@ def unify(
     for value in values:
         if not is_number(value) and not isinstance(value, Value):
             raise b.not_a_value(value, f"an operand of {what}")
-    dtype = _common_dtype(b, values, what)
+    dtype = common_dtype(b, values, what)
     shape = common_shape(b, [v.dims for v in values if isinstance(v, Value)] + [extra], what)
     if shape and dtype is dtypes.index:
         dtype = dtypes.i32
@@ -62,7 +62,7 @@ def unify(
     return out, dtype, shape
 
 
-def _common_dtype(b: Builder, values: list[object], what: str) -> DType:
+def common_dtype(b: Builder, values: list[object], what: str) -> DType:
     """The dtype that operands agree on: an index scalar takes that of an integer tile."""
     typed = [v for v in values if isinstance(v, Value)]
     if not typed:

@@ -41,6 +41,11 @@ class Emitter:
         """The lines at the head of the function."""
         return self._heads[0].lines
 
+    @property
+    def regions(self) -> int:
+        """How many regions with constants of their own the current line is in."""
+        return len(self._heads) - 1
+
     def fresh(self) -> str:
         """A new SSA name."""
         self._count += 1

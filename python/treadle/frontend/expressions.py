@@ -6,14 +6,13 @@ import ast
 import difflib
 from types import ModuleType
 
-from treadle.frontend import elementwise, memory, shaping
+from treadle.frontend import elementwise, memory, shaping, stepparts
 from treadle.frontend.casts import cast
 from treadle.frontend.dims import axis_size
 from treadle.frontend.dtypes import i1
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.interpreter import Interpreter, expression
 from treadle.frontend.scope import MISSING
-from treadle.frontend.steprules import check_block
 from treadle.frontend.values import Scalar, TensorRef, Tile, Unbound, Value, describe
 
 BINARY: dict[type[ast.operator], str] = {
@@ -232,15 +231,14 @@ def _item(it: Interpreter, base: tuple[object, ...] | str, node: ast.Subscript) 
     return base[at]
 
 
-def _index_tile(it: Interpreter, tile: Tile, node: ast.Subscript) -> Tile:
-    """`t[:, None]`, `t[..., None]`, `t[16:32, :]`."""
+def _index_tile(it: Interpreter, tile: Tile, node: ast.Subscript) -> Value:
+    """`t[:, None]`, `t[..., None]`, `t[16:32, :]`; in a step also `t[3]`, `t[:, -2:]`."""
     items = _without_ellipsis(tile, node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])
+    if it.b.step and stepparts.are_parts(items):
+        return stepparts.index(it, tile, items, node)
     if any(isinstance(item, ast.Slice) and (item.lower or item.upper or item.step) for item in items):
-        check_block(it.b, node)
         return _block(it, tile, items, node)
     hint = "index a tile with :, constant slices and None only, as in t[:, None] and t[16:32, :]"
-    if it.b.step:
-        hint = "index with : and None only, as in x[:, None]"
     kinds = []
     for item in items:
         if isinstance(item, ast.Slice):

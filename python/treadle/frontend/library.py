@@ -6,7 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from treadle.frontend import dtypes, elementwise, indexmath, mathops, products, reductions, series, shaping
+from treadle.frontend import (
+    dtypes,
+    elementwise,
+    indexmath,
+    mathops,
+    products,
+    reductions,
+    series,
+    shaping,
+    stepparts,
+    stepstates,
+)
 from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.casts import to
 from treadle.frontend.elementwise import is_constant
@@ -67,6 +78,9 @@ LIBRARY: dict[str, Lowering] = {
     "transpose": _on(shaping.transpose, ("x", "axes")),
     "dot": _on(products.dot, ("a", "b", "acc", "precision")),
     "outer": products.outer,
+    "concat": stepparts.concat,
+    "taylor": series.taylor,
+    "position": stepstates.position,
     "powers": series.powers,
     "factorials": series.factorials,
     "stop_gradient": lambda b, x: x if is_number(x) else b.value(x, "the operand of stop_gradient"),

@@ -31,7 +31,7 @@ class Param:
     """A parameter, and where it is declared."""
 
     name: str
-    node: ast.arg
+    node: ast.AST
 
 
 @dataclass(frozen=True, eq=False)

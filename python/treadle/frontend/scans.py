@@ -47,7 +47,10 @@ class Scan:
 
     @functools.cached_property
     def parameters(self) -> tuple[Param, ...]:
-        """The parameters as declared, in order; a KernelError when an annotation is wrong."""
+        """The parameters as declared, in order, and before the constants the states that are not declared.
+
+        Windows and td.position() have such. A KernelError when an annotation is wrong.
+        """
         return stepparams.parse(self.fn)
 
     @functools.cached_property
@@ -57,7 +60,7 @@ class Scan:
 
     @functools.cached_property
     def states(self) -> tuple[StateParam, ...]:
-        """The states, in order."""
+        """The states, in order: those of windows, those declared, and the position where the step calls for it."""
         return tuple(p for p in self.parameters if isinstance(p, StateParam))
 
     @property
@@ -176,6 +179,13 @@ class Scan:
         from treadle.runtime.scan_call import step_scan
 
         return step_scan(self, *args, **kwargs)
+
+    def check_causal(self, causal: bool) -> None:
+        """A KernelError for what only causal scans have."""
+        from treadle.frontend.noncausal import check_states
+
+        if not causal:
+            check_states(self.parameters)
 
     def reference(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """What a call should return, in float64, by running the step in Python; see treadle.runtime.scan_reference."""

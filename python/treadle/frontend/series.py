@@ -1,4 +1,4 @@
-"""Powers and factorials along an axis of their own."""
+"""Powers, factorials and Taylor features along an axis of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from treadle.frontend import dtypes
 from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.elementwise import binary, compare, where
 from treadle.frontend.mathops import f32_only
-from treadle.frontend.shaping import MAX_ELEMENTS, arange, check_extent, expand
+from treadle.frontend.products import outer
+from treadle.frontend.shaping import MAX_ELEMENTS, arange, check_extent, check_shape, expand, reshape
+from treadle.frontend.stepparts import joined
 from treadle.frontend.values import Tile, describe, show_shape
 
 MAX_FACTORIAL = 34
@@ -51,6 +53,22 @@ def factorials(b: Builder, P: object) -> object:
     for k in range(2, n + 1):
         result = where(b, compare(b, ">=", at, k), float(math.factorial(k)), result)
     return result
+
+
+def taylor(b: Builder, x: object, order: object) -> Tile:
+    """td.taylor: 1, x, and the products of x with itself."""
+    v = b.tile(x, "the operand of taylor")
+    f32_only(b, "taylor", v)
+    if len(v.shape) != 1:
+        raise b.error(f"taylor of {describe(v)}, not of a vector", "take a row first, as in x[0]")
+    if isinstance(order, bool) or order not in (1, 2):
+        raise b.error(f"the order of taylor is {describe(order)}, not 1 or 2")
+    (n,) = v.shape
+    parts = [b.constant(1.0, dtypes.f32, (1,)), v]
+    if order == 2:
+        check_shape(b, (n * n,), "taylor's products")
+        parts.append(reshape(b, binary(b, "*", outer(b, v, v), 1 / math.sqrt(2)), n * n))
+    return joined(b, parts, 0, (sum(part.dims[0] for part in parts),))
 
 
 def _degree(b: Builder, P: object, what: str) -> int:

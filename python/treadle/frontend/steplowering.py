@@ -23,12 +23,13 @@ from treadle.frontend.dtypes import DType
 from treadle.frontend.grid import Grid
 from treadle.frontend.interpreter import Interpreter, Returned
 from treadle.frontend.literals import float_text, quote
-from treadle.frontend.noncausal import check_noncausal
+from treadle.frontend.noncausal import check_noncausal, check_states
 from treadle.frontend.params import Param
 from treadle.frontend.scope import Scope
 from treadle.frontend.shaping import is_power_of_two
 from treadle.frontend.source import Source, find
-from treadle.frontend.stepparams import Field, InputParam, StateParam
+from treadle.frontend.stepparams import Field, InputParam, PastParam, StateParam
+from treadle.frontend.stepstates import HiddenStates
 from treadle.frontend.values import Value, describe, make, show_shape
 
 
@@ -85,7 +86,8 @@ def _fields(parameters: Sequence[Param]) -> list[Field]:
 
 
 def _ssa(p: Field, k: int) -> str:
-    return f"%{p.name}" if p.name.isascii() else f"%arg.{k}"
+    name = f"%{p.name}" if p.name.isascii() else f"%arg.{k}"
+    return f"{name}.past" if isinstance(p, PastParam) else name
 
 
 def lower_step(
@@ -105,10 +107,16 @@ def lower_step(
         # Integers stay what they are; floats are widened.
         integer = isinstance(p, InputParam) and p.dtype is not None and p.dtype.is_int
         arguments.append(make(f"{_ssa(p, k)}.t", dtypes.i32 if integer else dtypes.f32, p.shape(constants)))
-        scope.names[p.name] = arguments[-1]
+        if not isinstance(p, StateParam) or p.declared:
+            scope.names[p.name] = arguments[-1]
     it = Interpreter(b, scope, Grid())
-    states = [(p, v) for p, v in zip(fields, arguments, strict=True) if isinstance(p, StateParam)]
+    values = dict(zip(fields, arguments, strict=True))
+    states = {p: v for p, v in values.items() if isinstance(p, StateParam)}
+    if not causal:
+        check_states(fields)
     with b.emitter.isolated() as lines:
+        hidden = HiddenStates(b)
+        hidden.begin(scope, values, constants)
         try:
             out = it.run(tree.body)
         except RecursionError:
@@ -116,13 +124,15 @@ def lower_step(
                 b.statement, "this statement is nested too deeply to compile", "split it with intermediate names"
             )
             raise deep from None
-        outputs, following, places = _returned(b, tree, out, [p for p, _ in states], [v for _, v in states])
+        outputs, new, places = _returned(b, tree, out, {p: v for p, v in states.items() if p.declared})
+        new |= hidden.end()
+        following = [new[p] for p in states]
         b.at(out.node if out else tree)
         b.emitter.line(
             f"treadle.yield {_operands(outputs)} : {types(outputs)} next {_operands(following)} : {types(following)}"
         )
     if not causal:
-        old = {v.name: p.name for p, v in states}
+        old = {v.name: p.name for p, v in states.items()}
         check_noncausal(b, lines, list(zip(outputs, places, strict=True)), old, {v.name for v in following})
     return Step(lines, arguments, outputs)
 
@@ -132,11 +142,11 @@ def _operands(values: list[Value]) -> str:
 
 
 def _returned(
-    b: Builder, tree: ast.FunctionDef, out: Returned | None, states: list[StateParam], old: list[Value]
-) -> tuple[list[Value], list[Value], list[ast.AST]]:
-    """The outputs, the states' new values, and where each output is written."""
+    b: Builder, tree: ast.FunctionDef, out: Returned | None, states: Mapping[StateParam, Value]
+) -> tuple[list[Value], dict[StateParam, Value], list[ast.AST]]:
+    """The outputs, the new values of the declared states, and where each output is written. states: the old values."""
     after = ", ".join(p.name for p in states)
-    hint = f"return the outputs, then the new values of {after}"
+    hint = f"return the outputs{f', then the new values of {after}' if states else ''}"
     if out is None or out.value is None:
         raise b.error(f"the step of scan {tree.name} returns nothing", hint, out.node if out else tree)
     node = out.node.value
@@ -147,19 +157,18 @@ def _returned(
     count = len(values) - len(states)
     if count < 1:
         found = f"{len(values)} value{'s' if len(values) > 1 else ''}"
-        raise b.error(
-            f"the step returns {found}, at least {len(states) + 1} are needed: an output, and the new "
-            f"value{'s' if len(states) > 1 else ''} of {after}",
-            hint,
-            node,
-        )
+        and_states = f"the new value{'s' if len(states) > 1 else ''} of {after}"
+        needed = f"at least {len(states) + 1} are needed: an output, and {and_states}"
+        if not states:
+            found, needed = "no value", "an output is needed"
+        raise b.error(f"the step returns {found}, {needed}", hint, node)
     outputs = []
     for k, (value, place) in enumerate(zip(values[:count], places, strict=False)):
         b.at(place)
         what = "the output" if count == 1 else f"output {k}"
         outputs.append(_f32(b, value, what))
-    following = []
-    for p, v, value, place in zip(states, old, values[count:], places[count:], strict=True):
+    following = {}
+    for (p, v), value, place in zip(states.items(), values[count:], places[count:], strict=True):
         b.at(place)
         what = f"the new value of state {p.name}"
         new = _f32(b, value, what)
@@ -171,7 +180,7 @@ def _returned(
                 if not is_number(value) else f"write td.full({p.name}.shape, {value}, td.f32)",
                 notes=[(b.source.location(p.node), f"{p.name} is declared here")],
             )  # fmt: skip
-        following.append(new)
+        following[p] = new
     return outputs, following, places[:count]
 
 
@@ -293,7 +302,8 @@ def _check_names(
     if options.indexed:
         seen["state_indices"] = "the pool's entries"
     places = {p.name: p.node for p in fields}
-    seen.update((p.name, f"state {p.name}") for p in fields if isinstance(p, StateParam))
+    states = [p for p in fields if isinstance(p, StateParam) and not isinstance(p, PastParam)]
+    seen.update((p.name, f"state {p.name}") for p in states)
     for array in sorted(arrays, key=lambda a: a.array in places):
         what = "an output" if not array.ssa else "an input"
         if array.array != array.name:

@@ -28,27 +28,26 @@ _FUNCTIONS = {
 }
 
 
+_IN_STEPS = {
+    "concat": "store the parts one by one, as in y[i : i + 16] = a",
+    "position": "compute it from the indices that td.grid returns",
+    "taylor": "compute 1 + s + s * s / 2 of the products s instead",
+}
+
+
 def check_function(b: Builder, name: str, node: ast.AST | None = None) -> None:
-    """An error for a function of the language that only kernels have."""
+    """An error for a function of the language that only kernels, or only steps, have."""
     if b.step and name in _FUNCTIONS:
         why, help = _FUNCTIONS[name]
         raise b.error(f"td.{name} in a step: {why}", help, node)
+    if not b.step and name in _IN_STEPS:
+        raise b.error(f"td.{name} in a kernel: it is for the step of a @td.scan", _IN_STEPS[name], node)
 
 
 def check_control(b: Builder, what: str, help: str, node: ast.AST) -> None:
     """An error for control flow that depends on run-time values."""
     if b.step:
         raise b.error(f"{what} in a step: it does the same for every token", help, node)
-
-
-def check_block(b: Builder, node: ast.AST) -> None:
-    """An error for a part of a value."""
-    if b.step:
-        raise b.error(
-            "a part of a value in a step: values are used whole",
-            "choose elements with td.where and td.arange, and reduce",
-            node,
-        )
 
 
 def check_computed(b: Builder, dtype: DType) -> None:

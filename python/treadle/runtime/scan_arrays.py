@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from treadle.runtime import _streams, _tensors
 from treadle.runtime.call import device_of, dtype_name
 
 __all__ = [
-    "address", "alignment", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array", "is_integer",
-    "is_torch", "multiprocessors", "place_of", "shape_of", "shown_dtype", "to_int64", "to_numpy",
+    "address", "alignment", "contiguous", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array",
+    "is_integer", "is_torch", "multiprocessors", "on_stream", "permuted", "place_of", "shape_of", "shown_dtype",
+    "tiled", "to_int64", "to_numpy",
 ]  # fmt: skip
 
 DTYPES = {
@@ -118,15 +120,45 @@ def multiprocessors(value: Any) -> int:
     return int(properties.multi_processor_count)
 
 
+def on_stream(value: Any, stream: Any) -> AbstractContextManager[Any]:
+    """Where work on arrays goes to a stream as `launch` takes it, if they are, as this one, on a GPU."""
+    if stream is None or not is_torch(value) or device_of(value) < 0:
+        return nullcontext()
+    cuda, device = sys.modules["torch"].cuda, device_of(value)
+    found: AbstractContextManager[Any] = cuda.stream(
+        cuda.ExternalStream(_streams.stream_address(stream, device), device)
+    )
+    return found
+
+
 def copy(value: Any, stream: Any) -> Any:
     """A copy, made on a stream as `launch` takes it if it is on a GPU."""
-    if not is_torch(value):
-        return value.copy()
-    if stream is None or device_of(value) < 0:
-        return value.clone()
-    cuda = sys.modules["torch"].cuda
-    with cuda.stream(cuda.ExternalStream(_streams.stream_address(stream, device_of(value)), device_of(value))):
-        return value.clone()
+    with on_stream(value, stream):
+        return value.clone() if is_torch(value) else value.copy()
+
+
+def permuted(value: Any, order: Sequence[int]) -> Any:
+    """The array with its axes in another order, without a copy."""
+    return value.permute(tuple(order)) if is_torch(value) else value.transpose(tuple(order))
+
+
+def contiguous(value: Any) -> Any:
+    """The array row-major in memory: itself, or a copy."""
+    if is_torch(value):
+        return value.contiguous()
+    import numpy
+
+    return numpy.ascontiguousarray(value)
+
+
+def tiled(value: Any, times: int) -> Any:
+    """The array several times along its first axis, a copy."""
+    counts = (times, *(1 for _ in value.shape[1:]))
+    if is_torch(value):
+        return value.repeat(counts)
+    import numpy
+
+    return numpy.tile(value, counts)
 
 
 def _layout(value: Any) -> tuple[int, tuple[int, ...]]:

@@ -137,7 +137,7 @@ class Bound:
         """Check the shape of a state; axes that no input has get their sizes here."""
         axes = [letter, "H", *(axis.text for axis in p.axes)]
         if len(shape) != len(axes):
-            raise self.fail(label, _rank(axes, shape))
+            raise self.fail(label, wrong_rank(axes, shape))
         self._name_axes(p, shape[2:])
         expected = (shape[0] if rows is None else rows, self.indices["H"], *self.state_shape(p))
         if shape != expected:
@@ -198,7 +198,7 @@ class Bound:
         axes = [*letters, *(axis.text for axis in p.axes)]
         shape = arrays.shape_of(value)
         if len(shape) != len(axes):
-            raise self.fail(p.name, _rank(axes, shape))
+            raise self.fail(p.name, wrong_rank(axes, shape))
         for letter, size in zip(letters, shape, strict=False):
             if letter == "H":
                 self.heads[p.name] = size
@@ -287,7 +287,8 @@ def _by_name(bound: Bound, args: tuple[Any, ...], given: Mapping[str, Any], rese
     return values
 
 
-def _rank(axes: list[str], shape: tuple[int, ...]) -> str:
+def wrong_rank(axes: list[str], shape: tuple[int, ...]) -> str:
+    """What is said of an array with another number of axes."""
     return f"expected {len(axes)} axes [{', '.join(axes)}], found {len(shape)}: {shape}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
@@ -11,6 +12,7 @@ from treadle.errors import LaunchError
 from treadle.runtime import plans
 from treadle.runtime import scan_arrays as arrays
 from treadle.runtime.call import BFloat16, Remembered, arch_of, remembered
+from treadle.runtime.scan_axes import along
 from treadle.runtime.scan_binding import Bound, bind
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
 CALL_SETTINGS = frozenset(
-    ("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "segments", *_COMMON)
+    ("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "segments", "axis", *_COMMON)
 )
 STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
 
@@ -45,6 +47,7 @@ def call_scan(
     reverse: bool = False,
     causal: bool = True,
     segments: int | None = None,
+    axis: int | None = None,
     head_first: bool = False,
     out: Any = None,
     stream: Any = None,
@@ -69,9 +72,32 @@ def call_scan(
     reverse: from the last token to the first. causal=False: every output is of the final states.
     segments: into how many parts sequences are split, which run at the same time, where the step can be worked on in
     chunks; None: as many as a GPU has room for, where there are few sequences and heads, and 1 elsewhere.
+    axis: along which axis of positions to scan where arrays have several, as images and videos do. td.In is then
+    [B, T1, ..., Tm, H, ...], td.Shared [B, T1, ..., Tm, ...], and axis a number from 1 (T1) to m (Tm), never negative.
+    Positions on the other axes are like more sequences, each with states of its own: [B, the other axes in order, H,
+    ...]. o is [B, T1, ..., Tm, H, ...], row-major. Not with cu_seqlens, head_first or out.
+    What is copied: of row-major inputs none, since axes before the scanned one join the batch and those after it the
+    heads; others where their strides do not allow that. td.PerHead is repeated for all positions that join the heads.
+    td.Shared has no heads: where there is one, and axes after the scanned one, those join the batch, and both inputs
+    and o are copied. On a GPU the batch and the heads, with what joins each, are at most 65535.
     on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
     stream: of the GPU; None: PyTorch's current one.
     """
+    if axis is not None:
+        call = functools.partial(
+            call_scan,
+            scan,
+            output_final_state=output_final_state,
+            reverse=reverse,
+            causal=causal,
+            segments=segments,
+            stream=stream,
+            on=on,
+            arch=arch,
+            fast_math=fast_math,
+        )
+        without = {"cu_seqlens": cu_seqlens, "head_first": head_first, "out": out}
+        return along(call, scan, axis, args, own, CALL_SETTINGS, initial_state, stream=stream, **without)
     settings = (output_final_state, reverse, causal, segments, head_first, on, arch, fast_math)
     like = _likeness(scan, args, own, "call", *map(str, settings))
     like.add_all("initial_state", initial_state, _state_names(scan, "initial"))

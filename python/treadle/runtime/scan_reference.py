@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,18 @@ import numpy as np
 
 from treadle.errors import TreadleError
 from treadle.frontend.params import ConstParam
+from treadle.frontend.stepparams import PastParam, PositionParam, StateParam
 from treadle.runtime import scan_arrays as arrays
+from treadle.runtime.scan_axes import along
 from treadle.runtime.scan_binding import Bound, bind
 from treadle.runtime.scan_call import one_or_all
 from treadle.runtime.step_copy import on_numpy
-from treadle.runtime.step_values import Array, Value, replay
+from treadle.runtime.step_values import Array, Value, apply, concat, replay
 
 if TYPE_CHECKING:
     from treadle.frontend.scans import Scan
 
-SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "head_first"))
+SETTINGS = frozenset(("initial_state", "output_final_state", "cu_seqlens", "reverse", "causal", "axis", "head_first"))
 
 
 def reference(
@@ -29,6 +32,7 @@ def reference(
     cu_seqlens: Any = None,
     reverse: bool = False,
     causal: bool = True,
+    axis: int | None = None,
     head_first: bool = False,
     **own: Any,
 ) -> tuple[Any, Any]:
@@ -42,7 +46,12 @@ def reference(
     the final states in place of the states' new values. Where that still needs an old value of a state, which has no
     meaning then, it is an error.
     """
+    if axis is not None:
+        call = functools.partial(reference, scan, output_final_state=output_final_state, reverse=reverse, causal=causal)
+        without = {"cu_seqlens": cu_seqlens, "head_first": head_first}
+        return along(call, scan, axis, args, own, SETTINGS, initial_state, **without)
     bound = bind(scan, args, own, SETTINGS, head_first)
+    scan.check_causal(causal)
     letter = "B"
     if cu_seqlens is not None:
         bound.pack(cu_seqlens)
@@ -58,13 +67,19 @@ def reference(
     return one_or_all(outputs), one_or_all(final) if output_final_state else None
 
 
+def _is_position(p: StateParam) -> bool:
+    return isinstance(p, PositionParam)
+
+
 class _Run:
     """One call."""
 
     def __init__(self, bound: Bound, initial: Mapping[str, Array] | None, reverse: bool, causal: bool) -> None:
         self.bound = bound
         constants = bound.scan.resolve(bound.constants)
-        self.step: Callable[..., Any] = on_numpy(bound.scan.fn, constants)
+        self.position = Value(0.0)
+        hidden = {"position": lambda: self.position} if any(map(_is_position, bound.scan.states)) else {}
+        self.step: Callable[..., Any] = on_numpy(bound.scan.fn, constants, hidden)
         self.inputs = {name: arrays.to_numpy(value) for name, value in bound.inputs.items()}
         self.shapes = {p.name: bound.state_shape(p) for p in bound.scan.states}
         self.first = {p.name: p.initial for p in bound.scan.states}
@@ -118,17 +133,30 @@ class _Run:
 
     def _step(self, inputs: Mapping[str, Value], states: list[Value]) -> tuple[list[Value], list[Value]]:
         """The outputs and the new states of one time."""
-        made = self.step(*(inputs[p.name] for p in self.bound.scan.inputs), *states, **self.constants)
+        scan = self.bound.scan
+        seen, new = dict(inputs), dict[StateParam, Value]()
+        old = dict(zip(scan.states, states, strict=True))
+        for p, value in old.items():
+            if isinstance(p, PastParam):
+                seen[p.name] = concat([value, apply(lambda x: x[None], inputs[p.name])])
+                new[p] = seen[p.name][1:]
+            elif _is_position(p):
+                self.position = value
+                new[p] = value + 1
+        own = [p for p in scan.states if p.declared]
+        made = self.step(*(seen[p.name] for p in scan.inputs), *(old[p] for p in own), **self.constants)
         values = [x if isinstance(x, Value) else Value(x) for x in (made if isinstance(made, tuple) else (made,))]
-        count = len(values) - len(states)
+        count = len(values) - len(own)
         if count < 1:
-            raise TreadleError(f"{self.bound.scan.name}: the step returns {len(values)} values, outputs and new states")
-        for value, (name, shape) in zip(values[count:], self.shapes.items(), strict=True):
-            if value.shape != shape:
+            raise TreadleError(f"{scan.name}: the step returns {len(values)} values, outputs and new states")
+        for p, value in zip(own, values[count:], strict=True):
+            if value.shape != self.shapes[p.name]:
                 raise TreadleError(
-                    f"{self.bound.scan.name}: the new value of state {name} has the shape {value.shape}, not {shape}"
+                    f"{scan.name}: the new value of state {p.name} has the shape {value.shape}, "
+                    f"not {self.shapes[p.name]}"
                 )
-        return values[:count], values[count:]
+            new[p] = value
+        return values[:count], [new[p] for p in scan.states]
 
     def _start(self, row: int | None, head: int) -> list[Value]:
         """The states before the first token."""

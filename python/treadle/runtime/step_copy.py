@@ -26,7 +26,8 @@ class _Module:
 class _Translator:
     """Translates functions, each once: they may call one another."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self.functions = functions
         self.copies: dict[int, FunctionType] = {}
 
     def value(self, value: Any) -> Any:
@@ -39,13 +40,13 @@ class _Translator:
         return value
 
     def builtin(self, name: str) -> Callable[..., Any]:
-        if name not in FUNCTIONS:
+        if name not in self.functions:
 
             def stray(*args: object, **kwargs: object) -> object:
                 raise TreadleError(f"td.{name} has no meaning in a step")
 
             return stray
-        return FUNCTIONS[name]
+        return self.functions[name]
 
     def function(self, fn: FunctionType) -> FunctionType:
         if id(fn) in self.copies:
@@ -68,8 +69,14 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def on_numpy(fn: FunctionType, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function on `step_values.Value`s. names: what it may use beside its globals, such as sizes of axes."""
-    copy = _Translator().function(fn)
+def on_numpy(
+    fn: FunctionType, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]
+) -> Callable[..., Any]:
+    """The function on `step_values.Value`s.
+
+    names: what it may use beside its globals, such as sizes of axes. functions: those of the language that are not as
+    in `step_values`.
+    """
+    copy = _Translator({**FUNCTIONS, **functions}).function(fn)
     copy.__globals__.update(names)
     return copy

@@ -38,6 +38,8 @@ class Value(NDArrayOperatorsMixin):
         return apply(ufunc, *inputs)
 
     def __getitem__(self, key: Any) -> Value:
+        if any(isinstance(item, Value) for item in (key if isinstance(key, tuple) else (key,))):
+            raise TreadleError("the index of a tile is a compile-time constant; choose elements with td.where")
         return apply(lambda x: x[key], self)
 
     def __bool__(self) -> bool:
@@ -147,6 +149,22 @@ def _outer(x: Any, y: Any) -> Value:
     return apply(np.multiply.outer, x, y)
 
 
+def concat(xs: Sequence[Any], axis: int = 0) -> Value:
+    """Tiles, scalars and numbers one after the other along an axis."""
+    return apply(lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts], axis), *xs)
+
+
+def _taylor(x: Value, order: int = 2) -> Value:
+    def features(a: Array) -> Array:
+        return np.concatenate([[1.0], a, *([np.outer(a, a).ravel() / math.sqrt(2)] if order == 2 else [])])
+
+    return apply(features, x)
+
+
+def _position() -> Value:
+    raise TreadleError("td.position is called through another name; write td.position() in the step itself")
+
+
 def _powers(x: Any, highest: int) -> Value:
     return apply(lambda a: np.asarray(a)[..., None] ** np.arange(highest + 1), x)
 
@@ -187,6 +205,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "argmax": lambda x, axis: apply(lambda a: np.argmax(a, axis), x),
     "broadcast_to": lambda x, shape: apply(lambda a: np.broadcast_to(a, shape), x),
     "cdiv": lambda a, b: -(-a // b),
+    "concat": concat,
     "cos": _elementwise(np.cos, math.cos),
     "dot": _dot,
     "erf": _elementwise(_erf, math.erf),
@@ -202,6 +221,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "minimum": _elementwise(np.minimum, min),
     "next_power_of_two": lambda n: 1 << max(0, n - 1).bit_length(),
     "outer": _outer,
+    "position": _position,
     "powers": _powers,
     "reduce": _reduce,
     "reshape": lambda x, shape: apply(lambda a: np.reshape(a, shape), x),
@@ -215,8 +235,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "static_range": range,
     "stop_gradient": lambda x: x,
     "tanh": _elementwise(np.tanh, math.tanh),
+    "taylor": _taylor,
     "transpose": _transpose,
     "where": lambda condition, x, y: apply(np.where, condition, x, y),
     "zeros": lambda shape, dtype: _full(shape, 0.0, dtype),
 }
-"""Every function that a step may call, by name."""
+"""Every function that a step may call, by name; `position` is of a run."""

@@ -51,7 +51,7 @@ func.func @grouped(
     %ke = tile.reshape %k1 : tensor<80xf32> -> tensor<1x80xf32>
     // CHECK: tile.broadcast %{{.*}} : tensor<1x128xf32> -> tensor<4x128xf32>
     %kk = tile.broadcast %ke : tensor<1x80xf32> -> tensor<4x80xf32>
-    // CHECK: %[[KV:.*]] = arith.mulf %{{.*}}, %[[W1]] : tensor<4x128xf32>
+    // CHECK: %[[KV:.*]] = arith.mulf %{{.*}}, %[[W1]] fastmath<contract> : tensor<4x128xf32>
     %kv = arith.mulf %kk, %w1 : tensor<4x80xf32>
     // CHECK: %[[NEW:.*]] = arith.addf %{{.*}}, %[[KV]]
     %new = arith.addf %old, %kv : tensor<4x80xf32>

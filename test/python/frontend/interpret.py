@@ -137,7 +137,7 @@ class Program:
         head, _, types = op.partition(" : ")
         operands = [env[n] for n in _NAME.findall(head) if n in env]
         result = re.split(r" -> | to ", types)[-1].split(", ")[-1]
-        if dialect == "tile":
+        if dialect == "tile" or name in ("concat", "part"):
             method = getattr(self, name)
             return method(head, types, result, operands, env)
         if name == "constant":
@@ -209,6 +209,17 @@ class Program:
 
     def transpose(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
         return [operands[0].transpose([int(k) for k in re.search(r"\[(.*)\]", head)[1].split(", ")])]  # type: ignore[index]
+
+    def concat(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
+        axis, whole = int(head.split()[-1]), shape(result)
+        return [np.concatenate([x if np.ndim(x) == len(whole) else np.expand_dims(x, axis) for x in operands], axis)]
+
+    def part(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
+        axis, start = map(int, head.split(", ")[1:])
+        whole = np.moveaxis(operands[0], axis, 0)
+        if len(shape(result)) < whole.ndim:
+            return [whole[start]]
+        return [np.moveaxis(whole[start : start + shape(result)[axis]], 0, axis)]
 
     def extract(self, head: str, types: str, result: str, operands: Any, env: Any) -> list[Value]:
         starts = [int(k) for k in re.search(r"\[(.*)\]", head)[1].split(", ")]  # type: ignore[index]

@@ -159,6 +159,10 @@ class Checker:
         if kind == "tile.dim":
             self.expect(names, [types], op)
             return ["index"]
+        if kind == "treadle.concat":
+            operands, result = re.fullmatch(r"\((.*)\) -> (.*)", types).groups()  # type: ignore[union-attr]
+            self.expect(names, _split(operands), op)
+            return [result]
         for arrow in (" -> ", " to "):
             if arrow in types:
                 source, _, result = types.partition(arrow)

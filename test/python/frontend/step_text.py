@@ -65,7 +65,7 @@ def take_apart(text: str) -> Mixer:
     """Parse a scan's text and check that it is consistent."""
     out = Mixer()
     lines = [line.strip() for line in text.replace("%scan.r", "%scan_r").rstrip("\n").split("\n")]
-    lines = [re.sub(r"(%\w+)\.t\b", r"\1_t", line) for line in lines]
+    lines = [re.sub(r"(%\w+)\.t\b", r"\1_t", re.sub(r"(%\w+)\.past\b", r"\1_past", line)) for line in lines]
     header, results, attributes, *body = lines
     assert re.match(r"func\.func @\w+\(", header)
     for _, type_, name, align in _ARGUMENT.findall(header):

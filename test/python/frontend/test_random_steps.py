@@ -26,7 +26,7 @@ def f(q: td.In["K"], v: td.In["V"], a: td.In, w: td.Param["K", "V"], i: td.Share
 """
 LEAVES = (
     "q", "v", "a", "w", "i", "S", "z", "2", "0.5", "P", "K", "td.arange(K)", "q[:, None]", "S.T", "td.factorials(P)",
-    "S.shape[1]", "td.zeros((K, V), td.f32)",
+    "S.shape[1]", "td.zeros((K, V), td.f32)", "td.position()", "S[0]", "S[:, -1]",
 )  # fmt: skip
 BINARY = ("+", "-", "*", "/", "//", "%", "<", "==", "&", "@", "@")
 WRAPS = (
@@ -35,6 +35,8 @@ WRAPS = (
     "td.outer({}, {})", "({} if P > 2 else a)", "({}) ** 2", "min({}, 7)", "td.logaddexp({}, z)", "td.softplus({})",
     "td.broadcast_to({}, (K, V))", "td.powers({}, P)", "({}, {})[0]", "not ({})", "td.stop_gradient({})", "twice({})",
     "td.argmax({}, 0)", "td.reduce(lambda x, y: x * y, {}, 0)", "({} if a > 2 else {})", "td.cumsum({})",
+    "({})[0]", "({})[-2:]", "({})[..., :2]", "td.concat([{}, {}])", "td.concat([{}, 1])", "td.concat([{}, S], -1)",
+    "td.taylor({}, 1)", "td.taylor({})",
 )  # fmt: skip
 
 

@@ -196,15 +196,154 @@ STEPS = {
     help: build a new tile, as in td.where(mask, a, b)
     return q, S, z
 """,
-    "a block of a state": """
-    return S[0:16, :], S, z
-           ^^^^^^^^^^ a part of a value in a step: values are used whole
-           help: choose elements with td.where and td.arange, and reduce
+    "a run-time index": """
+    return S[a], S, z
+             ^ the index of a tile is a compile-time constant
+             help: this is an f32 scalar; use constants, sizes of axes and counters of td.static_range
 """,
-    "an element of a state": """
-    return S[0], S, z
-           ^^^^ an f32 tile [K=80, V=64] is indexed with more than slices and None
-           help: index with : and None only, as in x[:, None]
+    "an index that is a vector": """
+    return S[:, td.arange(3)], S, z
+                ^^^^^^^^^^^^ the index of a tile is a compile-time constant
+                help: this is an i32 tile [3]; use constants, sizes of axes and counters of td.static_range
+""",
+    "an index that is a fraction": """
+    return S[V / 2], S, z
+             ^^^^^ the index of a tile is a compile-time constant
+             help: this is the constant 32.0; use constants, sizes of axes and counters of td.static_range
+""",
+    "a run-time slice": """
+    return S[0 : a], S, z
+                 ^ the bounds of a tile's slice are compile-time constants
+                 help: this is an f32 scalar; use constants, sizes of axes and counters of td.static_range
+""",
+    "an index out of range": """
+    return S[1, -V - 1], S, z
+                ^^^^^^ index -65 is out of range for axis 1 of an f32 tile [K=80, V=64]
+                help: it is from -64 to 63
+""",
+    "a slice out of range": """
+    return S[:, 3:65], S, z
+                ^^^^ the slice from 3 to 65 is not inside axis 1 of an f32 tile [K=80, V=64]
+                help: write start : stop, with start before stop, from -64 to 64
+""",
+    "an empty slice": """
+    return k[3:-77], S, z
+             ^^^^^ the slice from 3 to -77 of axis 0 of an f32 tile [K=80] is empty
+             help: write start : stop, with start before stop, from -80 to 80
+""",
+    "a slice with a step": """
+    return k[0:8:2], S, z
+             ^^^^^ a slice of a tile has a step
+             help: slices are start : stop
+""",
+    "a part with a new axis": """
+    return k[1:3, None], S, z
+           ^^^^^^^^^^^^ a part of an f32 tile [K=80] is indexed with None
+           help: take the part first, then add the axis: x[1:3] and then [:, None]
+""",
+    "too many indices": """
+    return k[0, 1], S, z
+           ^^^^^^^ an f32 tile [K=80] has 1 axis, 2 are indexed
+""",
+    "two ellipses": """
+    return S[..., ...], S, z
+           ^^^^^^^^^^^ an f32 tile [K=80, V=64] is indexed with more than one '...'
+""",
+    "concat of a tile": """
+    return td.concat(q), S, z
+           ^^^^^^^^^^^^ concat of an f32 tile [K=80], not of a list
+           help: write td.concat([a, b])
+""",
+    "concat of nothing": """
+    return td.concat([]), S, z
+           ^^^^^^^^^^^^^ concat of an empty list
+           help: write what to put together, as in td.concat([a, b])
+""",
+    "concat of a string": """
+    return td.concat([q, "k"]), S, z
+           ^^^^^^^^^^^^^^^^^^^ part 1 of concat is the string 'k', not a scalar or a tile
+""",
+    "concat of two dtypes": """
+    return td.concat([q, td.arange(3)]), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ operands of concat have different dtypes: an f32 tile [K=80] and an i32 tile [3]
+           help: convert one of them, as in .to(td.f32)
+""",
+    "concat of other sizes": """
+    return td.concat([S, S[:, 1:]]), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^ part 1 of concat is [K=80, 63]: expected 64 along axis 1, as in part 0, found 63
+           help: parts differ along axis 0 alone
+""",
+    "concat of a row": """
+    return td.concat([q, S], axis=1), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^^ axis 1 of concat is out of range for an f32 tile [K=80]
+           help: axes of this tile are 0 to 0
+""",
+    "concat of a row and a matrix": """
+    return td.concat([S, v]), S, z
+           ^^^^^^^^^^^^^^^^^ parts of concat have different axes: part 0 is [K=80, V=64], part 1 is [V=64]
+           help: add an axis with x[None, :]
+""",
+    "concat of a number and a matrix": """
+    return td.concat([0.0, S]), S, z
+           ^^^^^^^^^^^^^^^^^^^ parts of concat have different axes: part 1 is [K=80, V=64], part 0 is a scalar
+           help: a scalar is one element where the others are vectors
+""",
+    "concat along a run-time axis": """
+    return td.concat([q, k], a), S, z
+           ^^^^^^^^^^^^^^^^^^^^ axis of concat is an f32 scalar, not a constant integer
+""",
+    "concat of too much": """
+    x = td.zeros(2**20, td.f32)
+    return td.concat([x, 0]), S, z
+           ^^^^^^^^^^^^^^^^^ concat has the shape [1048577], at most 1048576 elements are allowed
+""",
+    "a list elsewhere": """
+    return td.stop_gradient([q]), S, z
+                            ^^^ a list is not supported in a step
+                            help: write a tuple
+""",
+    "taylor of a matrix": """
+    return td.taylor(S), S, z
+           ^^^^^^^^^^^^ taylor of an f32 tile [K=80, V=64], not of a vector
+           help: take a row first, as in x[0]
+""",
+    "taylor of a number": """
+    return td.taylor(a), S, z
+           ^^^^^^^^^^^^ the operand of taylor is an f32 scalar, not a tile
+           help: make a tile with td.full(shape, value, dtype)
+""",
+    "taylor of integers": """
+    return td.taylor(td.arange(3)), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^ td.taylor takes f32, the operand is an i32 tile [3]
+           help: convert it first with .to(td.f32)
+""",
+    "taylor of another order": """
+    return td.taylor(q, order=N), S, z
+           ^^^^^^^^^^^^^^^^^^^^^ the order of taylor is the constant 3, not 1 or 2
+""",
+    "taylor of a run-time order": """
+    return td.taylor(q, a), S, z
+           ^^^^^^^^^^^^^^^ the order of taylor is an f32 scalar, not 1 or 2
+""",
+    "taylor of too much": """
+    return td.taylor(td.zeros((1025,), td.f32)), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ a tile [1050625] has 1050625 elements, at most 1048576 are allowed
+""",
+    "position of something": """
+    return q * td.position(q), S, z
+               ^^^^^^^^^^^^^^ td.position: too many positional arguments
+               help: its parameters are ()
+""",
+    "position under another name": """
+    where = td.position
+    return q * where(), S, z
+               ^^^^^^^ td.position is called through another name
+               help: write td.position() in the step itself
+""",
+    "position in a combine function": """
+    return q * td.reduce(lambda x, y: x + y + td.position(), k, 0), S, z
+                                              ^^^^^^^^^^^^^ td.position() in a combine function
+                                              help: call it before, and multiply or add what it gives
 """,
     "a scalar indexed": """
     return a[:, None] * q, S, z
@@ -294,14 +433,14 @@ def f(q: td.In["K"], S):
 @td.scan
 def f(q: int, S: td.State["K"]):
       ^^^^^^ unknown annotation of parameter q: int
-      help: use td.In, td.Shared, td.PerHead, td.Param, td.State (each with axes or without) or td.Const
+      help: use td.In, td.Window, td.Shared, td.PerHead, td.Param, td.State (each with axes or without) or td.Const
     return q, S
 """,
     "a dtype alone": """
 @td.scan
 def f(q: td.f32, S: td.State["K"]):
       ^^^^^^^^^ unknown annotation of parameter q: td.f32
-      help: use td.In, td.Shared, td.PerHead, td.Param, td.State (each with axes or without) or td.Const
+      help: use td.In, td.Window, td.Shared, td.PerHead, td.Param, td.State (each with axes or without) or td.Const
     return q, S
 """,
     "a tensor": """
@@ -482,8 +621,91 @@ def f(S: td.State["K"]):
 @td.scan
 def f(q: td.In["K"]):
     ^ scan f has no state
-    help: annotate what goes on from one token to the next, as in S: td.State["K", "V"]
+    help: annotate what goes on from one token to the next, as in S: td.State["K", "V"] or x: td.Window["D", 4]
     return q, S
+""",
+    "a window without a size": """
+@td.scan
+def f(x: td.Window, S: td.State["K"]):
+      ^^^^^^^^^^^^ td.Window of x has no number of tokens
+      help: write it last, as in td.Window["D", 4]
+    return x, S
+""",
+    "a window of a dtype alone": """
+@td.scan
+def f(x: td.Window[td.f32]):
+      ^^^^^^^^^^^^^^^^^^^^ td.Window of x has no number of tokens
+      help: write it last, as in td.Window["D", 4]
+    return x
+""",
+    "a window of one token": """
+@td.scan
+def f(x: td.Window["K", 1]):
+      ^^^^^^^^^^^^^^^^^^^^ window x holds 1 token, at least 2 are needed
+      help: write td.In for the current token alone
+    return x
+""",
+    "a window of integers": """
+@td.scan
+def f(x: td.Window["K", 4, td.i32]):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ window x cannot be i32
+      help: what it holds is a state, in f32; use td.f32, td.f16, td.bf16
+    return x
+""",
+    "a window's dtype before its size": """
+@td.scan
+def f(x: td.Window["K", td.f32, 4]):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the dtype of x is not last
+      help: write it once, as in td.Window["D", 4, td.f32]
+    return x
+""",
+    "a window of many axes": """
+@td.scan
+def f(x: td.Window["A", "B", "C", "D", "E", 4]):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ td.Window of x has 6 axes, at most 5 are allowed
+    return x
+""",
+    "a window with a default": """
+@td.scan
+def f(x: td.Window["K", 4] = 0):
+      ^^^^^^^^^^^^^^^^^^^^ input x has a default
+      help: a state can have one: its first value
+    return x
+""",
+    "a window after a state": """
+@td.scan
+def f(q: td.In["K"], S: td.State["K"], x: td.Window["K", 4]):
+                                       ^^^^^^^^^^^^^^^^^^^^ input x comes after state S
+                                       help: write inputs first, then states
+    return x, S
+""",
+    "a window whose size is a fraction": """
+@td.scan
+def f(x: td.Window["K", "W"], *, W: td.Const = 4.0):
+                                 ^^^^^^^^^^^ constant W is an axis of x and its default is 4.0
+                                 help: give it an integer
+    return x
+""",
+    "a parameter named as a window's size": """
+@td.scan
+def f(x: td.Window["K", "W"], W: td.In):
+                              ^^^^^^^^ parameter W has the name of an axis of x
+                              help: an axis is named by a constant; rename one of them
+    return x
+""",
+    "a state named position": """
+@td.scan
+def f(q: td.In["K"], position: td.State):
+                     ^^^^^^^^^^^^^^^^^^ parameter position has the name of the state of td.position()
+                     help: rename the parameter
+    return q * td.position(), position
+""",
+    "an input named position": """
+@td.scan
+def f(position: td.In):
+      ^^^^^^^^^^^^^^^ parameter position has the name of the state of td.position()
+      help: rename the parameter
+    return position * td.position()
 """,
     "star parameters": """
 @td.scan
@@ -517,6 +739,94 @@ def f(x: td.In, S: td.State):
     ^ the step of scan f returns nothing
     help: return the outputs, then the new values of S
     S = S + x
+""",
+    "a window returned": """
+@td.scan
+def f(x: td.Window["V", 3], S: td.State["V"]):
+                            ^^^^^^^^^^^^^^^^ note: S is declared here
+    return x[0], S, x[1:]
+                    ^^^^^ the new value of state S is an f32 tile [2, V=2], the state is [V=2]
+                    help: of the 3 values returned, 2 outputs come first, then the new values of S
+""",
+    "only windows and no output": """
+@td.scan
+def f(x: td.Window["V", 3]):
+    return ()
+           ^^ the step returns no value, an output is needed
+           help: return the outputs
+""",
+    "only windows and nothing": """
+@td.scan
+def f(x: td.Window["V", 3]):
+    ^ the step of scan f returns nothing
+    help: return the outputs
+    y = x[0]
+""",
+    "a window of one token by name": """
+@td.scan
+def f(x: td.Window["V", "W - 1"], *, W: td.Const = 2):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^ window x holds 1 token, at least 2 are needed
+      help: write td.In for the current token alone
+    return x[0]
+""",
+    "a window of no token": """
+@td.scan
+def f(x: td.Window["V", "W - 2"], *, W: td.Const = 2):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^ axis W - 2 of x: its size is 0, at least 1 is needed
+    return x[0]
+""",
+    "a window of unknown size": """
+@td.scan
+def f(x: td.Window["V", "W"]):
+      ^^^^^^^^^^^^^^^^^^^^^^ the size of axis W is not known
+      help: give it to scan f, as in W=64
+    return x[0]
+""",
+    "a window too large": """
+@td.scan
+def f(x: td.Window["V", 1048576]):
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^ parameter x has 2097152 elements, at most 1048576 are allowed
+    return x[0]
+""",
+    "an input named as a window's state": """
+@td.scan
+def f(x_final: td.In, x: td.Window[2]):
+      ^^^^^^^^^^^^^^ two arrays are named x_final: that of state x, and that of an input
+      help: rename the parameter
+    return x.sum() + x_final
+""",
+    "a window named as an output": """
+@td.scan
+def f(o: td.Window[2]):
+      ^^^^^^^^^^^^^^^ two arrays are named o: that of an output, and that of an input
+      help: rename the parameter
+    return o.sum()
+""",
+    "a noncausal window": """
+@td.scan
+def f(x: td.In, y: td.Window[2], s: td.State):
+                ^^^^^^^^^^^^^^^ window y in a noncausal scan, which supports none
+                help: take it in a causal scan, whose output is an input of this one
+    return x * s, s + y.sum()
+""",
+    "a noncausal position": """
+@td.scan
+def f(x: td.In, s: td.State):
+    s = s + td.position() * x
+            ^^^^^^^^^^^^^ td.position() in a noncausal scan, which supports none
+            help: give positions as an input, as in t: td.In
+    return s, s
+""",
+    "a noncausal position in a function": """
+@td.function
+def g(x):
+    return x * td.position()
+@td.scan
+def f(x: td.In, s: td.State):
+    s = s + g(x)
+            ^^^^ td.position() in a noncausal scan, which supports none
+            help: give positions as an input, as in t: td.In
+    return s, s
 """,
     "a new state of another shape": """
 @td.scan
@@ -616,6 +926,16 @@ RESULT_OPTIONS: dict[str, dict[str, Any]] = {
     "too many values": {"constants": {"V": 2}},
     "a number for a state": {"constants": {"V": 2}},
     "a vector for a scalar state": {"constants": {"V": 2}},
+    "a window returned": {"constants": {"V": 2}},
+    "only windows and no output": {"constants": {"V": 2}},
+    "only windows and nothing": {"constants": {"V": 2}},
+    "a window of one token by name": {"constants": {"V": 2}},
+    "a window of no token": {"constants": {"V": 2}},
+    "a window of unknown size": {"constants": {"V": 2}},
+    "a window too large": {"constants": {"V": 2}},
+    "a noncausal window": {"causal": False},
+    "a noncausal position": {"causal": False},
+    "a noncausal position in a function": {"causal": False},
     "an input named as the lengths": {"packed": True},
     "an input named as the entries": {"indexed": True},
     "noncausal with an old state": {"causal": False, "constants": {"K": 3}},
@@ -623,6 +943,45 @@ RESULT_OPTIONS: dict[str, dict[str, Any]] = {
     "noncausal that returns an old state": {"causal": False},
 }
 KERNELS = {
+    "a window": """
+@td.kernel
+def f(x: td.Window["K", 4]):
+      ^^^^^^^^^^^^^^^^^^^^ parameter x is a td.Window, which only the step of a @td.scan has
+      help: a kernel takes tensors, as in td.Tensor["M", "N"], and scalars, as in td.f32
+    (i,) = td.grid(1)
+""",
+    "concat": """
+@td.kernel
+def f(x: td.Tensor["M", 4]):
+    (i,) = td.grid(1)
+    y = td.concat([x[i, :], x[i, :]])
+        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ td.concat in a kernel: it is for the step of a @td.scan
+        help: store the parts one by one, as in y[i : i + 16] = a
+""",
+    "taylor": """
+@td.kernel
+def f(x: td.Tensor["M", 4]):
+    (i,) = td.grid(1)
+    y = td.taylor(x[i, :])
+        ^^^^^^^^^^^^^^^^^^ td.taylor in a kernel: it is for the step of a @td.scan
+        help: compute 1 + s + s * s / 2 of the products s instead
+""",
+    "position": """
+@td.kernel
+def f(x: td.Tensor["M", 4]):
+    (i,) = td.grid(1)
+    y = td.position()
+        ^^^^^^^^^^^^^ td.position in a kernel: it is for the step of a @td.scan
+        help: compute it from the indices that td.grid returns
+""",
+    "an index of a tile": """
+@td.kernel
+def f(x: td.Tensor["M", 4]):
+    (i,) = td.grid(1)
+    y = x[i, :][0]
+        ^^^^^^^^^^ a bf16 tile [4] is indexed with more than slices and None
+        help: index a tile with :, constant slices and None only, as in t[:, None] and t[16:32, :]
+""",
     "a field": """
 @td.kernel
 def f(x: td.In["K"]):
