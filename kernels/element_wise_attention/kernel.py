@@ -34,7 +34,8 @@ def element_wise_attention(
     """The sums, then the polynomials in q. The smallest k^2 cancels in the result, so no gradient is of it."""
     m = td.stop_gradient(td.minimum(mu, k * k))
     w, r = td.exp(m - k * k), td.exp(m - mu)[:, None]
-    S = r * S + td.powers(k, P) * (w * v)[:, None]
-    Z = r * Z + td.powers(k, P) * w[:, None]
+    moments = td.powers(k, P, first=w)
+    S = r * S + moments * v[:, None]
+    Z = r * Z + moments
     c = td.powers(2 * q, P) / td.factorials(P)
     return (c * S).sum(1) / (c * Z).sum(1), S, Z, m

@@ -365,8 +365,11 @@ def outer(x: Any, y: Any) -> Any:
 
 
 @_builtin
-def powers(x: Any, P: int) -> Any:
-    """x[..., None] ** (0, 1, … P): [...] → [..., P + 1], products of f32; 0 ** 0 is 1. P: a constant."""
+def powers(x: Any, P: int, first: Any = 1.0) -> Any:
+    """x[..., None] ** (0, 1, … P): [...] → [..., P + 1], products of f32; 0 ** 0 is 1. P: a constant.
+
+    first: a number, or a tile of x's shape, that all are multiplied by: first, first x, first x², …
+    """
 
 
 @_builtin

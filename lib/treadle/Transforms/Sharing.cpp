@@ -148,6 +148,21 @@ void Sharing::choose(ScanOp scan, bool inPlace, int64_t maxBytes) {
         return true;
     return false;
   };
+  // What is part of one array is read and written as a whole, perhaps in place.
+  auto arrayOf = [&](unsigned state) {
+    Value initial = scan.getInitials()[state];
+    while (auto part = initial.getDefiningOp<PartOp>())
+      initial = part.getOperand();
+    return initial;
+  };
+  auto splitsArray = [&](unsigned candidate) {
+    SmallVector<std::pair<Value, bool>> found;
+    for (auto [i, state] : llvm::enumerate(scan.getStateArguments()))
+      found.emplace_back(arrayOf(i), has(state, candidate));
+    return llvm::any_of(found, [&](auto &a) {
+      return llvm::any_of(found, [&](auto &b) { return a.first == b.first && a.second != b.second; });
+    });
+  };
   auto bytes = [](Value value) {
     int64_t total = 4;
     for (int64_t size : shapeOf(value))
@@ -159,7 +174,7 @@ void Sharing::choose(ScanOp scan, bool inPlace, int64_t maxBytes) {
       unsigned candidate = classes[first[state] + axis];
       int64_t size = shapeOf(state)[axis];
       bool isSafe = llvm::all_of(scan.getStateArguments(), [&](Value other) { return has(other, candidate); });
-      if (size <= 32 || bad.contains(candidate) || (inPlace && !isSafe))
+      if (size <= 32 || bad.contains(candidate) || (inPlace && !isSafe) || splitsArray(candidate))
         continue;
       int64_t padded = llvm::PowerOf2Ceil(size), whole = 0, along = 0;
       for (Value other : scan.getStateArguments())

@@ -11,19 +11,41 @@ from treadle.frontend.mathops import f32_only
 from treadle.frontend.products import outer
 from treadle.frontend.shaping import MAX_ELEMENTS, arange, check_extent, check_shape, expand, reshape
 from treadle.frontend.stepparts import joined
-from treadle.frontend.values import Tile, describe, show_shape
+from treadle.frontend.values import Tile, Value, describe, show_shape
 
 MAX_FACTORIAL = 34
 """The last whose factorial is an f32."""
 
 
-def powers(b: Builder, x: object, P: object) -> object:
-    """td.powers: by squaring, each square a factor of those powers that have its bit."""
+MAX_PARTS = 16
+"""Elements of a row of powers or factorials, up to which each is a value of its own in a step."""
+
+
+def powers(b: Builder, x: object, P: object, first: object = 1.0) -> object:
+    """td.powers: each x times the one before; in kernels, and where there are many, by squaring."""
     n = _degree(b, P, "powers")
     v = b.constant(x, dtypes.f32) if is_number(x) else f32_only(b, "powers", x)
+    start = b.constant(first, dtypes.f32, v.dims) if is_number(first) else f32_only(b, "powers", first)
+    if start.dims != v.dims:
+        raise b.error(
+            f"powers of {describe(v)} from {describe(start)}", "the first has the shape of what powers are taken of"
+        )
     shape = (*v.dims, n + 1)
     if math.prod(shape) > MAX_ELEMENTS:
         raise b.error(f"powers has the shape {show_shape(shape)}, at most {MAX_ELEMENTS} elements are allowed")
+    if b.step and 0 < n < MAX_PARTS:
+        parts = [start]
+        for _ in range(n):
+            parts.append(v if first == 1.0 and len(parts) == 1 else b.value(binary(b, "*", parts[-1], v), "a power"))
+        return joined(b, parts, len(v.dims), shape)
+    result = _by_squaring(b, v, n, shape)
+    if first == 1.0:
+        return result
+    return binary(b, "*", result, expand(b, start, len(start.shape)) if isinstance(start, Tile) else start)
+
+
+def _by_squaring(b: Builder, v: Value, n: int, shape: tuple[int, ...]) -> object:
+    """Powers, each square a factor of those that have its bit."""
     result: object = b.constant(1.0, dtypes.f32, shape)
     if n == 0:
         return result
@@ -42,10 +64,13 @@ def powers(b: Builder, x: object, P: object) -> object:
 
 
 def factorials(b: Builder, P: object) -> object:
-    """td.factorials: each number chosen where it begins, so that all are rounded once."""
+    """td.factorials: each number rounded once; in kernels, and where there are many, chosen where it begins."""
     n = _degree(b, P, "factorials")
     if n > MAX_FACTORIAL:
         raise b.error(f"factorials up to {n}!, which f32 cannot hold", f"the last that fits is {MAX_FACTORIAL}!")
+    if b.step and 0 < n < MAX_PARTS:
+        numbers = [b.constant(float(math.factorial(k)), dtypes.f32) for k in range(n + 1)]
+        return joined(b, numbers, 0, (n + 1,))
     result: object = b.constant(1.0, dtypes.f32, (n + 1,))
     if n < 2:
         return result

@@ -28,6 +28,8 @@ STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
 
 _SHORTEST_CHUNK = 16  # tokens: fewer are worked on one at a time
 _SHORTEST_SEGMENT = 512  # tokens: below, starting a segment costs more than it saves
+_SMALL_BLOCK = 64  # threads: such a block works on vectors, many of them share a multiprocessor, and segments start fast
+_SMALL_BLOCKS, _SHORTEST_OF_SMALL = 8, 128
 _MOST_SEGMENTS = 64
 
 _cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()
@@ -387,10 +389,12 @@ class _Launch:
         return None
 
     def _room(self, bundle: Bundle, ready: Mapping[str, Any]) -> int:
-        """How many times the blocks of a launch fit on the GPU's multiprocessors, one block on each."""
-        blocks = max(1, math.prod(bundle.prepare(**ready).launches[0].grid))
-        shortest = self.bound.indices["T"] // _SHORTEST_SEGMENT
-        return max(1, min(arrays.multiprocessors(self.bound.first) // blocks, shortest, _MOST_SEGMENTS))
+        """How many times the blocks of a launch fit on the GPU's multiprocessors, one block on each if it is large."""
+        launch = bundle.prepare(**ready).launches[0]
+        small = math.prod(launch.block) <= _SMALL_BLOCK
+        shortest = self.bound.indices["T"] // (_SHORTEST_OF_SMALL if small else _SHORTEST_SEGMENT)
+        room = arrays.multiprocessors(self.bound.first) * (_SMALL_BLOCKS if small else 1)
+        return max(1, min(room // max(1, math.prod(launch.grid)), shortest, _MOST_SEGMENTS))
 
     def _workspace(self, bundle: Bundle, segments: int) -> dict[str, Any]:
         """New arrays for what the kernels of a split sequence hand on, if the bundle has such."""

@@ -165,8 +165,8 @@ def _position() -> Value:
     raise TreadleError("td.position is called through another name; write td.position() in the step itself")
 
 
-def _powers(x: Any, highest: int) -> Value:
-    return apply(lambda a: np.asarray(a)[..., None] ** np.arange(highest + 1), x)
+def _powers(x: Any, highest: int, first: Any = 1.0) -> Value:
+    return apply(lambda a, f: np.asarray(f)[..., None] * np.asarray(a)[..., None] ** np.arange(highest + 1), x, first)
 
 
 def _factorials(highest: int) -> Value:

@@ -389,6 +389,11 @@ STEPS = {
     return td.powers(S, 2**14), S, z
            ^^^^^^^^^^^^^^^^^^^ powers has the shape [K=80, V=64, 16385], at most 1048576 elements are allowed
 """,
+    "powers from another shape": """
+    return td.powers(q, 2, first=v), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^ powers of an f32 tile [K=80] from an f32 tile [V=64]
+           help: the first has the shape of what powers are taken of
+""",
     "factorials of a negative": """
     return td.factorials(-1), S, z
            ^^^^^^^^^^^^^^^^^ the degree of factorials is the constant -1, not a constant integer from 0
