@@ -31,6 +31,8 @@ using namespace treadle;
 static constexpr int64_t leastSize = 16;
 /// Elements of the largest tile of a chunk, for each warp, that registers hold beside others.
 static constexpr int64_t elementsPerWarp = 4096;
+/// The same of what is computed for every token.
+static constexpr int64_t computedPerWarp = 1024;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
@@ -758,6 +760,9 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
   bool isHeavy = computed >= 128;
   Schedule chosen{given.rows ? given.rows : hasFactors ? 32 : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
+    // Of what is computed, registers hold several tiles at a time.
+    if (!given.rows && chosen.rows * computed > computedPerWarp * chosen.warps)
+      return false;
     return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
            sharedBytesFor(mixer, form, sharing, chosen.rows) + scratchBytes <= sharedBytes;
   };

@@ -42,6 +42,7 @@ struct Part {
   llvm::SmallVector<mlir::Value> before, after;    ///< the states
   llvm::SmallVector<Gate> gates;
   llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, const Gate *, mlir::Value>> scores; ///< of query and key
+  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, mlir::Value>> products;             ///< without weights
 };
 
 /// Walks the sequence in chunks. What is known at each token is computed for all of a chunk; running states are scans
@@ -130,6 +131,8 @@ private:
   Result key(Part &part, const StateForm &form, const Gate *gate);
   Result softmaxKey(Part &part, const StateForm &form, const Gate *gate);
   Result values(Part &part, const StateForm &form, mlir::Type element);
+  Result scalarProducts(Part &part, const StateForm &how, Value query, Value key);
+  Result channelScores(Part &part, const StateForm &form, const Gate *gate, Value vector);
   Result scores(Part &part, const StateForm &form, const Gate *gate, Value query);
   Result entering(Part &part, unsigned state, const Gate *gate);
   Result readout(Part &part, unsigned state, const Readout &readout);

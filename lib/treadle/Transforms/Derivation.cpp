@@ -12,8 +12,13 @@ using namespace treadle;
 static std::string nameOf(const Mixer &mixer, unsigned state) {
   for (auto role : {Array::Initial, Array::Final})
     if (std::optional<unsigned> array = mixer.find(role, state)) {
-      StringRef name = mixer.arrays[*array].name;
-      return name.take_front(name.rfind('_')).str();
+      StringRef whole = mixer.arrays[*array].name;
+      std::string name = whole.take_front(whole.rfind('_')).str();
+      for (const Array::Narrow &narrow : mixer.arrays[*array].narrows) {
+        name += "[" + std::to_string(narrow.from);
+        name += narrow.isLeftOut ? "]" : ":" + std::to_string(narrow.from + narrow.size) + "]";
+      }
+      return name;
     }
   return "state " + std::to_string(state);
 }

@@ -8,6 +8,7 @@
 #include "Chunk.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -80,6 +81,7 @@ Value ChunkKernel::lastOf(Part &part, Value tile) { return at(op<arith::SubIOp>(
 LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telescopes) {
   part.gates.clear();
   part.scores.clear();
+  part.products.clear();
   if (phase == OutputsOnly)
     return success();
   SmallVector<unsigned> known;
@@ -355,15 +357,85 @@ FailureOr<Value> ChunkKernel::values(Part &part, const StateForm &how, Type elem
   return operand(part, how.value, element, !part.stored.lookup(how.value));
 }
 
+namespace {
+/// The vector of all products of two vectors' elements, times a number.
+struct Outer {
+  Value left, right;
+  double scale = 1;
+};
+} // namespace
+
+/// What is multiplied to the matrix that a vector is, if its factors run along one axis each.
+static std::optional<Outer> outerOf(Value vector) {
+  auto reshape = vector.getDefiningOp<tile::ReshapeOp>();
+  if (!reshape || cast<RankedTensorType>(reshape.getOperand().getType()).getRank() != 2)
+    return std::nullopt;
+  Outer outer;
+  SmallVector<Value> work{reshape.getOperand()};
+  while (!work.empty()) {
+    Value factor = work.pop_back_val();
+    SplatElementsAttr number;
+    if (auto product = factor.getDefiningOp<arith::MulFOp>()) {
+      work.append({product.getLhs(), product.getRhs()});
+      continue;
+    }
+    if (matchPattern(factor, m_Constant(&number))) {
+      outer.scale *= number.getSplatValue<APFloat>().convertToFloat();
+      continue;
+    }
+    auto broadcast = factor.getDefiningOp<tile::BroadcastOp>();
+    auto expand = broadcast ? broadcast.getOperand().getDefiningOp<tile::ExpandDimsOp>() : tile::ExpandDimsOp();
+    if (!expand)
+      return std::nullopt;
+    Value &side = expand.getAxis() == 1 ? outer.left : outer.right;
+    if (side)
+      return std::nullopt;
+    side = expand.getOperand();
+  }
+  return outer.left && outer.right ? std::optional(outer) : std::nullopt;
+}
+
+/// The products of queries and keys, f32 [rows, rows]. Those of a ⊗ b and c ⊗ d are (a · c) (b · d).
+FailureOr<Value> ChunkKernel::scalarProducts(Part &part, const StateForm &how, Value query, Value key) {
+  for (auto &[otherQuery, otherKey, tile] : part.products)
+    if (otherQuery == query && otherKey == key)
+      return tile;
+  Value tile;
+  std::optional<Outer> a = outerOf(query), b = outerOf(key);
+  if (a && b && a->left.getType() == b->left.getType() && a->right.getType() == b->right.getType()) {
+    FailureOr<Value> left = scalarProducts(part, how, a->left, b->left);
+    FailureOr<Value> right = scalarProducts(part, how, a->right, b->right);
+    if (failed(left) || failed(right))
+      return failure();
+    tile = op<arith::MulFOp>(op<arith::MulFOp>(*left, *right), constant(left->getType(), a->scale * b->scale));
+  } else {
+    Type element = productType(how);
+    FailureOr<Value> q = operand(part, query, element, false), k = operand(part, key, element, true);
+    if (failed(q) || failed(k))
+      return failure();
+    tile = dot(*q, transposed(*k), {});
+  }
+  part.products.push_back({query, key, tile});
+  return tile;
+}
+
+FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
+  FailureOr<Value> q = query(part, how, gate, vector), k = key(part, how, gate);
+  if (failed(q) || failed(k))
+    return failure();
+  return dot(*q, transposed(*k), {});
+}
+
 /// The weighted products of queries and keys, f32 [rows, rows], 0 where the key's token is none of those before.
 FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
   for (auto &[otherQuery, otherKey, otherGate, tile] : part.scores)
     if (otherQuery == vector && otherKey == how.key && otherGate == gate)
       return tile;
-  FailureOr<Value> q = query(part, how, gate, vector), k = key(part, how, gate);
-  if (failed(q) || failed(k))
+  FailureOr<Value> product =
+      gate->kind == Gate::Channel ? channelScores(part, how, gate, vector) : scalarProducts(part, how, vector, how.key);
+  if (failed(product))
     return failure();
-  Value tile = dot(*q, transposed(*k), {});
+  Value tile = *product;
   if (gate->within)
     tile = op<arith::MulFOp>(tile, gate->within);
   if (gate->kind == Gate::Constant) {

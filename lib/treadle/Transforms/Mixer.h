@@ -54,7 +54,9 @@ struct Mixer {
   static llvm::FailureOr<Mixer> read(mlir::func::FuncOp function);
 
   /// Whether sequences are split into segments.
-  bool isSplit() const { return find(Array::Segment).has_value(); }
+  bool isSplit() const {
+    return llvm::any_of(arrays, [](const Array &array) { return array.role == Array::Segment; });
+  }
 
   /// The place of an array among the kernel's arguments; nothing if the kernel has none such.
   std::optional<unsigned> find(Array::Role role, unsigned position = 0) const;

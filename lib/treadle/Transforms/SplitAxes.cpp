@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "treadle/Transforms/Passes.h"
 #include "llvm/ADT/MapVector.h"
@@ -268,6 +269,13 @@ Value Splitter::fit(Value value, Type type) {
     return value;
   if (auto splat = value.getDefiningOp<tile::SplatOp>())
     return fit(splat.getValue(), type);
+  DenseElementsAttr number;
+  if (matchPattern(value, m_Constant(&number))) {
+    auto element = number.getSplatValue<TypedAttr>();
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return arith::ConstantOp::create(builder, loc,
+                                     tensor ? DenseElementsAttr::get(tensor, Attribute(element)) : element);
+  }
   auto to = dyn_cast<RankedTensorType>(type);
   if (shapeOf(value).empty())
     return tile::SplatOp::create(builder, loc, type, value);
