@@ -2,10 +2,10 @@
 
     TREADLE_SCAN_CASES=2000 TREADLE_SCAN_SIMULATED=100 pytest test/python/test_scan_random.py
 
-A step has one to three states: some are sums of products with every kind of decay, read by sums; some decay and are
-added to, some run (a maximum, a logarithm of a sum), some are in no form that could be done in chunks. Sequences are
-worked on token by token, in chunks and in segments. Values stay of order one, so that f32 follows float64; conditions
-compare inputs alone, which are the same in both.
+A step has one to three states, and may look back over a few tokens: some states are sums of products with every kind of
+decay, read by sums; some decay and are added to, some run (a maximum, a logarithm of a sum), some are in no form that
+could be done in chunks. Sequences are worked on token by token, in chunks and in segments. Values stay of order one, so
+that f32 follows float64; conditions compare inputs alone, which are the same in both.
 """
 
 import os
@@ -57,6 +57,10 @@ class Step:
         self.states: dict[str, tuple[Shape, str]] = {}
         """Shape and first value of every state."""
         self.lines: list[str] = []
+        self.windows: dict[str, int] = {}
+        """Inputs that are seen together with so many tokens, less one, before them."""
+        if self.causal:
+            self._look_back(random.Random(seed + 10**6))
         # One state in no form would keep the others from chunks as well.
         self.kinds = ["linear", "linear", "running"] if seed % 2 else ["sum", "sum", "sum", "running", "free"]
         new = [name for n in range(self.rng.randint(1, 3)) for name in self._state(f"S{n}")]
@@ -66,10 +70,29 @@ class Step:
         shapes = self.rng.sample(SHAPES, self.rng.choice([1, 1, 2]))
         self.result = ", ".join([*(self._expression(shape, 3) for shape in shapes), *new])
 
+    def _look_back(self, rng: random.Random) -> None:
+        """Make windows of some inputs, and vectors of these."""
+        forms = ["{0}.sum(0) / {1}", "td.tanh({0}[-1]) - 0.5 * {0}[0]", "({0}[1:] * {0}[:-1]).sum(0)"]
+        for name in "kvs":
+            if rng.random() < 0.25:
+                self.windows[name] = rng.choice([2, 3, 4, 7])
+                self.lines.append(f"{name} = {rng.choice(forms).format(name, self.windows[name])}")
+
+    @property
+    def states_given(self) -> list[tuple[str | int, ...]]:
+        """The shapes of the states that a call takes: those of windows first."""
+        past = [(size - 1, *INPUTS[name]) for name, size in self.windows.items()]
+        return [*past, *(shape for shape, _ in self.states.values())]
+
     @property
     def text(self) -> str:
         """The file."""
-        inputs = [f"{name}: td.{KINDS.get(name, 'In')}{_items(shape)}" for name, shape in INPUTS.items()]
+        inputs = [
+            f"{name}: td.Window[{', '.join([*map(repr, shape), str(self.windows[name])])}]"
+            if name in self.windows
+            else f"{name}: td.{KINDS.get(name, 'In')}{_items(shape)}"
+            for name, shape in INPUTS.items()
+        ]
         states = [f"{name}: td.State{_items(shape)} = {first}" for name, (shape, first) in self.states.items()]
         return "\n".join(
             [
@@ -248,10 +271,12 @@ def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any], dict[st
     if rng.random() < 0.5:
         # As far as a state goes: what runs may have seen anything, or nothing.
         settings["initial_state"] = tuple(
-            rng.standard_normal((rows, H, *(sizes.get(axis, 3) for axis in shape))).astype(np.float32)
-            for shape, _ in step.states.values()
+            rng.standard_normal(
+                (rows, H, *(axis if isinstance(axis, int) else sizes.get(axis, 3) for axis in shape))
+            ).astype(np.float32)
+            for shape in step.states_given
         )
-        if len(step.states) == 1:
+        if len(step.states_given) == 1:
             (settings["initial_state"],) = settings["initial_state"]
     dtype = str(rng.choice(["f32", "f32", "f16", "bf16"]))
     inputs = {}

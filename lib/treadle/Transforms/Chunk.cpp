@@ -456,6 +456,8 @@ LogicalResult ChunkKernel::work(Part &part, Phase phase, Value time) {
 
 /// Whether a state runs, and decays depend on it: then it is computed for the whole chunk, before its parts are known.
 bool ChunkKernel::isEarly(unsigned state) {
+  if (form.isDelay(state))
+    return false;
   SmallVector<Value> work;
   DenseSet<Value> seen;
   for (const StateForm &other : form.states) {
