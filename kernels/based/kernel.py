@@ -7,10 +7,10 @@ phi(q) . phi(k) = 1 + s + s^2 / 2 with s = q . k / sqrt(K),
 
 from zero or given states. `based`: as above. `based_unnormalised`: o_t = phi(q_t)^T S_t, and there is no n.
 
-Shapes: q, k [B, T, H, K]; v, o [B, T, H, V]; S [B, H, 1 + K + K^2, V]; n [B, H, 1 + K + K^2]. K is small, 16 in the
-paper; V is any size; k and v may have fewer heads than q, by a divisor.
+Shapes: q, k [B, T, H, K]; v, o [B, T, H, V]; S [B, H, 1 + K + K^2, V]; n [B, H, 1 + K + K^2]. K is a small power of
+two, 16 in the paper; V is any size; k and v may have fewer heads than q, by a divisor.
 dtypes: q, k, v, o f32, f16 or bf16, all alike; S and n f32; computed in f32.
-Limits: (q . k)^2 within f32. A weight is 1/2 at least, so the denominator is never small. Sums of f32 grow with the
+Limits: s^2 within f32. A weight is 1/2 at least, so the denominator is never small. Sums of f32 grow with the
 tokens: beyond some 10^6 of them, what a token adds is rounded away. Wrong shapes and dtypes are a LaunchError.
 
 Source: Arora et al., "Simple linear attention language models balance the recall-throughput tradeoff",

@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 def feature(x: Array) -> Array:
     """φ, [..., K] → [..., 1 + K + K²]."""
     y = x * x.shape[-1] ** -0.25
-    squares = (y[..., :, None] * y[..., None, :]).reshape(*y.shape[:-1], -1)
+    squares = (y[..., :, None] * y[..., None, :]).reshape(*y.shape[:-1], y.shape[-1] ** 2)
     return np.concatenate([np.ones((*y.shape[:-1], 1)), y, squares / np.sqrt(2)], axis=-1)
 
 

@@ -150,7 +150,7 @@ class Gpu(Place):
     def put(self, arrays: Arrays, case: ScanCase) -> dict[str, Any]:
         torch, made = self.torch, {}
         for name, array in arrays.items():
-            bits = np.ascontiguousarray(array)
+            bits = np.array(array, order="C")  # a copy: one token, reversed, has a negative stride
             if bits.dtype == np.uint16:
                 made[name] = torch.from_numpy(bits.view(np.int16)).cuda().view(torch.bfloat16)
             else:

@@ -495,11 +495,15 @@ Value Assigner::stage(LoadOp op) {
   return staged[op.getResult()] = slot;
 }
 
-/// A read of a loop whose address needs no more than the induction variable: `tile-pipeline` can run it ahead.
+/// A read of a loop whose address needs no more than the induction variable: `tile-pipeline` can run it ahead. Where one
+/// turn reads an array several times, as windows do, the cache has what one of them brought.
 bool Assigner::inPipelinedLoop(LoadOp op) {
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
   if (!loop || numStages(func) < 2)
     return false;
+  for (LoadOp other : loop.getBody()->getOps<LoadOp>())
+    if (other != op && tensorOf(other.getResult()) && sliced(other.getView()) == sliced(op.getView()))
+      return false;
   SmallVector<Value> work(op.getIndices());
   while (!work.empty()) {
     Value value = work.pop_back_val();
