@@ -96,7 +96,8 @@ def run(*arguments: object) -> int:
 def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(KERNELS / name) == 0
     lines = capsys.readouterr().out.splitlines()
-    for scan in testing.load(name).cases.SCANS:
+    for scan, step in testing.load(name).cases.SCANS.items():
+        windows = {p.name for p in step.inputs} & {p.name for p in step.states}
         forms = {line.split(": ")[1] for line in lines if line.startswith(f"ok   {scan}:")}
         assert forms == {
             "forward = the definition",
@@ -107,7 +108,7 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "empty sequences = their initial states",
             "reversed twice = forward",
             "heads first = forward",
-            "not causal = its definition",
+            *([] if windows else ["not causal = its definition"]),
         }
         assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
     assert not any(line.startswith("FAIL") for line in lines)

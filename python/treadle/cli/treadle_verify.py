@@ -20,6 +20,7 @@ Exit status: 0 when all agree, 1 when some do not or a step is not right, 2 for 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -129,6 +130,11 @@ def _arch(at: Place) -> str:
     return arch_of(at.torch.cuda.current_device())
 
 
+def _ratio(error: float, bound: float) -> float:
+    """Error over bound, which may be 0: then only no error is within it."""
+    return error / bound if bound else math.inf if error else 0.0
+
+
 def _summarise(found: Sequence[Finding]) -> None:
     """A line for every two forms of every scan."""
     groups: dict[tuple[str, str, str], list[Verdict]] = {}
@@ -136,7 +142,7 @@ def _summarise(found: Sequence[Finding]) -> None:
         form = re.sub(r" at \d+$", "", verdict.form)
         groups.setdefault((verdict.scan, form, verdict.against), []).append(verdict)
     for (scan, form, against), members in groups.items():
-        worst = np.max([min(x.relative / x.tolerance, x.absolute / ABSOLUTE_TOLERANCE) for x in members])
+        worst = np.max([min(_ratio(x.relative, x.tolerance), x.absolute / ABSOLUTE_TOLERANCE) for x in members])
         wrong = sum(not x.ok for x in members)
         count = f"{len(members)} outputs" if not wrong else f"{wrong} of {len(members)} outputs"
         print(f"{'FAIL' if wrong else 'ok':4} {scan}: {form} = {against}: {count}, error / bound at most {worst:.2g}")
