@@ -495,8 +495,8 @@ Value Assigner::stage(LoadOp op) {
   return staged[op.getResult()] = slot;
 }
 
-/// A read of a loop whose address needs no more than the induction variable: `tile-pipeline` can run it ahead. Where one
-/// turn reads an array several times, as windows do, the cache has what one of them brought.
+/// A read of a loop whose address needs no more than the induction variable: `tile-pipeline` can run it ahead. Where
+/// one turn reads an array several times, as windows do, the cache has what one of them brought.
 bool Assigner::inPipelinedLoop(LoadOp op) {
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
   if (!loop || numStages(func) < 2)
