@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from treadle.frontend import dtypes
+from treadle.frontend.associativity import check_associative
 from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.casts import cast, renamed, settle
 from treadle.frontend.dtypes import DType
@@ -12,7 +14,7 @@ from treadle.frontend.elementwise import extremum_same, same
 from treadle.frontend.shaping import arange, broadcast, check_axis, expand
 from treadle.frontend.values import Scalar, Tile, Value, describe, make, show_shape
 
-Combine = Callable[[list[Scalar]], Sequence[object]]
+Combine = Callable[[list[Any]], Sequence[object]]
 """Earlier elements, then later ones, to their combination."""
 
 
@@ -64,6 +66,7 @@ def reduce(b: Builder, xs: object, axis: object, combine: Combine) -> object:
     tiles = operands(b, xs, "reduce")
     k = check_axis(b, axis, tiles[0], "reduce")
     out = [settle(b, v) for v in along(b, "reduce", tiles, k, combine)]
+    check_associative(b, [t.dtype for t in tiles], combine)
     return tuple(out) if isinstance(xs, tuple) else out[0]
 
 
@@ -72,6 +75,7 @@ def scan(b: Builder, xs: object, axis: object, combine: Combine, reverse: object
     tiles = operands(b, xs, "scan")
     k = check_axis(b, axis, tiles[0], "scan")
     out = along(b, "scan", tiles, k, combine, check_flag(b, reverse, "reverse"))
+    check_associative(b, [t.dtype for t in tiles], combine)
     return tuple(out) if isinstance(xs, tuple) else out[0]
 
 

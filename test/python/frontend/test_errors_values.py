@@ -222,6 +222,19 @@ CASES = {
                                          ^ a is a run-time value outside the combine function
                                          help: it sees its arguments and constants only
     """,
+    "combine that depends on grouping": """
+        p = td.scan(lambda p, q: p - q, t, axis=0)
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ \
+the combine function is not associative: of 1, 1.25, -1.75 it makes 1.5 from the first two on, -2 from the last two on
+            help: elements are combined in groups; write a function f with f(f(a, b), c) = f(a, f(b, c))
+    """,
+    "combine of pairs that depends on grouping": """
+        p = td.reduce(lambda a, b, c, d: (a * c, b + a * d + 1), (t, t), axis=0)
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ \
+the combine function is not associative: of (-1, 0.25), (-1, -1.25), (0, -1) it makes (0, 2.5) from the first two \
+on, (0, 0.5) from the last two on
+            help: elements are combined in groups; write a function f with f(f(a, b), c) = f(a, f(b, c))
+    """,
     "reduction of unequal shapes": """
         p = td.reduce(lambda p, q, r, s: (p + r, q + s), (t, v), axis=0)
             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ \

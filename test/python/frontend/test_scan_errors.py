@@ -389,6 +389,12 @@ STEPS = {
     return td.powers(S, 2**14), S, z
            ^^^^^^^^^^^^^^^^^^^ powers has the shape [K=80, V=64, 16385], at most 1048576 elements are allowed
 """,
+    "a combine that depends on grouping": """
+    return td.reduce(lambda x, y: (x + y) / 2, q, 0), S, z
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the combine function is not associative: of 1, 1.25, -1.75 it \
+makes -0.3125 from the first two on, 0.375 from the last two on
+           help: elements are combined in groups; write a function f with f(f(a, b), c) = f(a, f(b, c))
+""",
     "powers from another shape": """
     return td.powers(q, 2, first=v), S, z
            ^^^^^^^^^^^^^^^^^^^^^^^^ powers of an f32 tile [K=80] from an f32 tile [V=64]
