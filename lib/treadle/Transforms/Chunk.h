@@ -60,6 +60,9 @@ struct Part {
 /// logarithm is taken and, of a key that is e^{x - z} itself, no second exponential.
 class ChunkKernel : public Segmented {
 public:
+  /// The smallest operands of products on tensor cores.
+  static constexpr int64_t leastSize = 16;
+
   /// How the tokens of a part are weighted against each other.
   enum class Weights { None, Differences, Factors, Sums };
 
