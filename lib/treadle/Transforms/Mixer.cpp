@@ -53,12 +53,18 @@ LogicalResult Reader::readBody() {
   }
   if (!mixer.scan)
     return function.emitError() << "a mixer has one treadle.scan, found none";
-  for (auto [i, input] : llvm::enumerate(mixer.scan.getInputs())) {
-    while (auto part = input.getDefiningOp<PartOp>())
-      input = part.getOperand();
-    if (!isa<BlockArgument>(input))
+  auto isArgument = [](Value field) {
+    while (auto part = field.getDefiningOp<PartOp>())
+      field = part.getOperand();
+    return isa<BlockArgument>(field);
+  };
+  for (auto [i, input] : llvm::enumerate(mixer.scan.getInputs()))
+    if (!isArgument(input))
       return mixer.scan.emitError() << "input " << i << " of the scan must be an argument of the mixer";
-  }
+  for (auto [i, initial] : llvm::enumerate(mixer.scan.getInitials()))
+    if (!initial.getDefiningOp<FillOp>() && !isArgument(initial))
+      return mixer.scan.emitError() << "initial state " << i
+                                    << " of the scan must be an argument of the mixer, or treadle.fill";
   return success();
 }
 

@@ -95,6 +95,19 @@ func.func @f(%x: !treadle.field<BH, f32> {treadle.name = "x"}) attributes {tread
 
 // -----
 
+func.func @f(%x: !treadle.field<BTH, f32> {treadle.name = "x"}) -> (!treadle.field<BTH, f32> {treadle.name = "y"}) attributes {treadle.mixer} {
+  %z = treadle.fill 0.0 : !treadle.field<BH, 2xf32>
+  %p = treadle.part %z, 0, 1 : !treadle.field<BH, 2xf32> -> !treadle.field<BH, f32>
+  // expected-error @below {{initial state 0 of the scan must be an argument of the mixer, or treadle.fill}}
+  %y, %s = treadle.scan (%x) from (%p) {
+  ^bb0(%x1: f32, %s0: f32):
+    treadle.yield %s0 : f32 next %x1 : f32
+  } : (!treadle.field<BTH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BTH, f32>, !treadle.field<BH, f32>)
+  return %y : !treadle.field<BTH, f32>
+}
+
+// -----
+
 // expected-error @below {{argument 0 is an input or an initial state of the scan, or parts of it are}}
 func.func @f(%x: !treadle.field<BTH, 2xf32> {treadle.name = "x"}) -> (!treadle.field<BTH, 2xf32> {treadle.name = "y"}) attributes {treadle.mixer} {
   %y = treadle.scan (%x) from () {

@@ -1,10 +1,3 @@
-// CHECK-LABEL: func.func @features
-// CHECK: treadle.scan(%{{.*}}, %{{.*}}) from(%{{.*}}, %{{.*}})
-// CHECK-NEXT: ^bb0(%{{.*}}: tensor<4xf32>, %[[V:.*]]: tensor<3xf32>, %[[S0:.*]]: tensor<3xf32>, %[[S1:.*]]: tensor<4x3xf32>):
-// CHECK: arith.addf %[[S0]], %{{.*}} : tensor<3xf32>
-// CHECK: arith.addf %[[S1]], %{{.*}} : tensor<4x3xf32>
-// CHECK: tile.reduce
-// CHECK: treadle.concat(%{{.*}}#1, %{{.*}}#2) along 0 : (!treadle.field<BH, 3xf32>, !treadle.field<BH, 4x3xf32>) -> !treadle.field<BH, 5x3xf32>
 func.func @features(%k: !treadle.field<BTH, 4xf32> {treadle.name = "k"}, %v: !treadle.field<BTH, 3xf32> {treadle.name = "v"})
     -> (!treadle.field<BTH, 3xf32> {treadle.name = "o"}, !treadle.field<BH, 5x3xf32> {treadle.name = "S"}) attributes {treadle.mixer} {
   %S0 = treadle.fill 0.0 : !treadle.field<BH, 5x3xf32>
