@@ -275,7 +275,7 @@ std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
         return no(factor.value, "a decay by the change of a state that does not run");
       if (factors.size() != 1)
         return no(factor.value, "a decay by a running state has another factor");
-      decay.telescope = *z;
+      decay.telescope = z;
       decay.rises = exponential.getOperand().getDefiningOp()->getOperand(0) == newOf(*z);
       return decay;
     }
