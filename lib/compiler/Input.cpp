@@ -55,8 +55,11 @@ private:
     ++at;
   }
 
-  /// Where values are, no alias is being defined.
+  /// Where values are, no alias is being defined. Values are in functions; of others MLIR's parser may free what is
+  /// used.
   void value() {
+    if (!depth[0] && !depth[1] && !depth[2])
+      return fail(at, "expected functions at the top level of a program, found a value");
     closeAlias();
     ++at;
   }

@@ -422,7 +422,7 @@ def dot(a: Any, b: Any, acc: Any = None, precision: str = "ieee") -> Any:
 
 @_builtin
 def reduce(fn: Any, xs: Any, axis: int) -> Any:
-    """Reduce along an axis with `fn(a, b)`, associative and commutative, on scalars.
+    """Reduce along an axis with `fn(a, b)`, associative (which is tried: a KernelError) and commutative, on scalars.
 
     xs: a tile, or a tuple of tiles of one shape: then fn takes all earlier elements, then all later ones, and returns
     a tuple. fn: a lambda or function of its arguments and constants, returning the elements' dtypes.
