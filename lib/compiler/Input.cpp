@@ -46,11 +46,18 @@ private:
     static constexpr StringLiteral open = "([{<", close = ")]}>";
     if (size_t kind = open.find(c); kind != StringRef::npos) {
       ++depth[kind];
+      if (kind == Brace && opensModule) {
+        ++modules;
+        opensModule = false;
+      }
       checkNesting(0);
     } else if (size_t kind = close.find(c); kind != StringRef::npos && depth[kind]) {
       if (c == '>' && depth[kind] == affineDepth)
         affineStart = StringRef::npos;
       --depth[kind];
+      modules = std::min(modules, depth[Brace]);
+      if (kind == Brace && moduleAttributes && depth[Brace] == modules)
+        std::swap(moduleAttributes, opensModule);
     }
     ++at;
   }
@@ -58,7 +65,7 @@ private:
   /// Where values are, no alias is being defined. Values are in functions; of others MLIR's parser may free what is
   /// used.
   void value() {
-    if (!depth[0] && !depth[1] && !depth[2])
+    if (!depth[Round] && !depth[Square] && depth[Brace] == modules)
       return fail(at, "expected functions at the top level of a program, found a value");
     closeAlias();
     ++at;
@@ -74,6 +81,10 @@ private:
       return fail(start, "a name or number has at most " + Twine(maxWordBytes) + " characters");
     if (size_t bits = integerBits(start, found); bits > maxIntegerBits)
       return fail(start, "an integer has at most " + Twine(maxIntegerBits) + " bits");
+    if (found == "module" && depth[Brace] == modules && (start == 0 || !StringRef("%@^#!$-").contains(text[start - 1])))
+      opensModule = true;
+    else if (found == "attributes" && opensModule)
+      std::swap(moduleAttributes, opensModule);
     size_t next = skipSpace(at);
     if (!text.substr(next).starts_with("<"))
       return;
@@ -182,11 +193,14 @@ private:
     unsigned depth = 0;
   };
 
-  static constexpr unsigned Angle = 3;
+  static constexpr unsigned Round = 0, Square = 1, Brace = 2, Angle = 3;
   StringRef text, file;
   size_t at = 0, affineStart = StringRef::npos, openedAt = 0;
   unsigned affineDepth = 0;
   std::array<unsigned, 4> depth{};
+  unsigned modules = 0;          ///< braces around what is open that are modules'
+  bool opensModule = false;      ///< the next brace is one
+  bool moduleAttributes = false; ///< the one after the next is
   StringMap<Written> aliases;
   StringRef open; ///< the alias being defined
   Written written;

@@ -391,7 +391,8 @@ def taylor(x: Any, order: int = 2) -> Any:
     """1, x, and x[i] * x[j] / sqrt(2) for all i and j: f32 [K] → [1 + K + K * K]; of order 1: [1 + K]. In a step.
 
     taylor(q) @ taylor(k) is exp's Taylor polynomial 1 + s + s * s / 2 of s = q @ k. A state that such keys are written
-    to is td.State["1+K+K*K", "V"]. Other orders, and operands of several axes, are errors.
+    to is td.State["1+K+K*K", "V"]. Other orders, and operands of several axes, are errors; so is, when it is compiled,
+    order 2 where K is no power of two.
     """
 
 

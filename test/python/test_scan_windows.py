@@ -264,3 +264,29 @@ def test_in_the_simulator(name: str, initial: bool) -> None:
     start = {"initial_state": subject.states(1, H=1)} if initial else {}
     for T in (1, 40):
         check(subject.scan, subject.inputs(T, B=1, H=1), on="sim", output_final_state=True, **start)
+
+
+@pytest.mark.parametrize("chunk", [0, 1])
+def test_noncausal_delay(chunk: int) -> None:
+    """A state whose new value is no old one's: outputs see the last token's."""
+    x = np.random.default_rng(7).standard_normal((2, 40, 1, 16)).astype(np.float32)
+    expected, _ = window_steps.kept.reference(x, causal=False)
+    found, _ = window_steps.kept(x, causal=False, chunk=chunk)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_no_tokens_hand_the_state_on() -> None:
+    """In the kernel for whole sequences too, which a call takes from 16 tokens on."""
+    text = window_steps.short_convolution.to_mlir({"D": 64, "W": 4}, "f32", initial=True, chunked=True)
+    state, final = np.ones((1, 1, 3, 64), np.float32), np.full((1, 1, 3, 64), np.nan, np.float32)
+    none = np.zeros((1, 0, 1, 64), np.float32)
+    program = compiler.CpuProgram(text, {"name": "short_convolution"}, ("",))
+    program.launch(x=none, f=np.zeros((4, 64), np.float32), x_initial=state, o=none.copy(), x_final=final)
+    np.testing.assert_array_equal(final, state)
+
+
+def test_combine_for_some_numbers() -> None:
+    x = np.random.default_rng(8).standard_normal((1, 5, 1, 8)).astype(np.float32)
+    expected, _ = window_steps.saturating.reference(x)
+    found, _ = window_steps.saturating(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

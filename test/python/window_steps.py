@@ -106,3 +106,17 @@ SIZES = {
 }
 """The scans above, and sizes for them."""
 SCANS = {name: globals()[name] for name in SIZES}
+
+
+@td.scan
+def kept(x: td.In["K"], s: td.State["K"]):
+    """A state that is what was computed at the token before."""
+    e = td.exp(x)
+    return e * x, e
+
+
+@td.scan
+def saturating(x: td.In["K"], s: td.State["K"]):
+    """A combine function that may be grouped in any way for numbers from 0 on alone."""
+    s = s + x
+    return td.reduce(lambda a, b: td.minimum(a + b, 1.0), td.abs(s), 0), s

@@ -104,7 +104,8 @@ void Frame::begin(StringRef suffix) {
     shares = shares * builder.getAffineSymbolExpr(dims.size());
     dims.push_back("segments");
   } else if (span) {
-    shares = shares * builder.getAffineSymbolExpr(dims.size()).ceilDiv(span);
+    // One at least: a sequence without tokens has states.
+    shares = shares * (builder.getAffineSymbolExpr(dims.size()).floorDiv(span) + 1);
     dims.push_back("T");
   }
   auto grid =

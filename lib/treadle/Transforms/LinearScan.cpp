@@ -442,9 +442,7 @@ FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gat
     part.scores.push_back({vector, how.key, gate, tile});
     return tile; // its weights are 0 where there is nothing
   }
-  Value isLater =
-      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows), row(positions, rows));
-  tile = select(isLater, tile, constant(tile.getType(), 0));
+  tile = select(isNotBefore(), tile, constant(tile.getType(), 0));
   part.scores.push_back({vector, how.key, gate, tile});
   return tile;
 }

@@ -391,6 +391,8 @@ std::optional<StateForm> Normaliser::classify(unsigned state) {
   if (!update)
     return std::nullopt;
   if (!update->hasState) {
+    if (scan.getNoncausal())
+      return no(next, "the state's new value does not depend on its old one, in a noncausal scan");
     StateForm form;
     form.kind = StateForm::Delay;
     form.x = next;

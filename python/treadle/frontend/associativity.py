@@ -11,6 +11,7 @@ from treadle.frontend.builder import Builder, is_number
 from treadle.frontend.dtypes import DType
 
 Numbers = tuple[float, ...]
+Triple = tuple[Numbers, Numbers, Numbers]
 _TRIALS = 40
 _BOUND = 1e-6
 """Of the difference, relative to the numbers: they are computed in Python's floats."""
@@ -19,7 +20,8 @@ _BOUND = 1e-6
 def check_associative(b: Builder, dtypes: Sequence[DType], combine: Callable[[list[object]], Sequence[object]]) -> None:
     """An error, with numbers that show it, for a combine function whose result depends on how it is grouped.
 
-    What cannot be computed at compile time is not checked.
+    A function that is right for numbers from 0 on may be meant for these. What cannot be computed at compile time is
+    not checked.
     """
 
     def of(*groups: Numbers) -> Numbers | None:
@@ -33,16 +35,21 @@ def check_associative(b: Builder, dtypes: Sequence[DType], combine: Callable[[li
         numbers = tuple(float(x) for x in results if is_number(x) and isinstance(x, (int, float)))
         return numbers if len(numbers) == len(dtypes) else None
 
-    node = b.node
-    for triple in _triples(dtypes):
+    def differing(triple: Triple) -> tuple[Numbers, Numbers] | None:
+        """What it makes from the first two on, and from the last two on, where these differ."""
         first, second, third = triple
         early, late = of(first, second), of(second, third)
         left, right = early and of(_like(early, dtypes), third), late and of(first, _like(late, dtypes))
-        b.at(node)
-        if left is None or right is None:
-            continue
-        if all(_is_close(x, y) for x, y in zip(left, right, strict=True)):
-            continue
+        if left is None or right is None or all(map(_is_close, left, right)):
+            return None
+        return left, right
+
+    node, triples = b.node, _triples(dtypes)
+    found = next(((triple, made) for triple in triples if (made := differing(triple))), None)
+    fails = found is not None and any(differing(_from_zero(triple)) for triple in triples)
+    b.at(node)
+    if found is not None and fails:
+        triple, (left, right) = found
         raise b.error(
             f"the combine function is not associative: of {', '.join(map(_shown, triple))} it makes "
             f"{_shown(_like(left, dtypes))} from the first two on, {_shown(_like(right, dtypes))} from the last two on",
@@ -50,7 +57,12 @@ def check_associative(b: Builder, dtypes: Sequence[DType], combine: Callable[[li
         )
 
 
-def _triples(dtypes: Sequence[DType]) -> list[tuple[Numbers, Numbers, Numbers]]:
+def _from_zero(triple: Triple) -> Triple:
+    first, second, third = (tuple(x if isinstance(x, bool) else abs(x) for x in element) for element in triple)
+    return first, second, third
+
+
+def _triples(dtypes: Sequence[DType]) -> list[Triple]:
     """Elements to try, always the same: a few small ones of each dtype, of i1 all."""
     if all(dtype.name == "i1" for dtype in dtypes) and len(dtypes) == 1:
         return [((a,), (b,), (c,)) for a, b, c in product((False, True), repeat=3)]

@@ -28,10 +28,8 @@ STEP_SETTINGS = frozenset(("state", "state_indices", "out_state", *_COMMON))
 
 _SHORTEST_CHUNK = 16  # tokens: fewer are worked on one at a time
 _SHORTEST_SEGMENT = 512  # tokens: below, starting a segment costs more than it saves
-_SMALL_BLOCK = (
-    64  # threads: such a block works on vectors, many of them share a multiprocessor, and segments start fast
-)
-_SMALL_BLOCKS, _SHORTEST_OF_SMALL = 8, 128
+# Blocks of so few threads work on vectors: many share a multiprocessor, and segments start fast.
+_SMALL_BLOCK, _SMALL_BLOCKS, _SHORTEST_OF_SMALL = 64, 8, 128
 _MOST_SEGMENTS = 64
 
 _cpu_programs: Remembered[CpuProgram] = weakref.WeakKeyDictionary()

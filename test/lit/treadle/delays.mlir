@@ -3,7 +3,7 @@
 
 // A step that only looks back carries nothing: blocks take 256 tokens each, and past tokens are loaded from where they are. The past of the first
 // tokens comes from the state's array, whose rows past the end read as zeros. The block with the last token writes the state.
-// CHECK: #[[MAP:.*]] = affine_map<()[s0, s1, s2] -> (s2 ceildiv 256, s0, s1)>
+// CHECK: #[[MAP:.*]] = affine_map<()[s0, s1, s2] -> (s2 floordiv 256 + 1, s0, s1)>
 // CHECK-LABEL: func.func @conv
 // CHECK-SAME: %[[X:[a-z0-9]+]]: !tile.view<?x?x?x64xf32> {{.*}}%[[PAST:[a-z0-9]+]]: !tile.view<?x?x2x64xf32, strides = [?, ?, 64, 1]> {tile.dims = ["B", "H", 2, 64], tile.name = "x_initial"}
 // CHECK-SAME: tile.grid = #[[MAP]], tile.grid_dims = ["H", "B", "T"]
