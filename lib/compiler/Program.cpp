@@ -35,6 +35,7 @@ static LogicalResult lowerMixers(ModuleOp module, StringRef chip) {
   ChunkOptions options;
   if (!chip.empty())
     options.sharedBytes = tile::sharedLimit(chip);
+  passes.addPass(createDifferentiate());
   passes.addPass(createSplitAxes());
   passes.addPass(createChunk(options));
   passes.addPass(createSequential());

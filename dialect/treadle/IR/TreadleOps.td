@@ -51,6 +51,13 @@ def Treadle_LogAddExpOp : Treadle_Op<"logaddexp", [Pure, SameOperandsAndResultTy
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
+def Treadle_StopGradientOp : Treadle_Op<"stop_gradient", [Pure, SameOperandsAndResultType] # ElementwiseMappable.traits> {
+  let summary = "its operand, which gradients take for a constant";
+  let arguments = (ins AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$operand);
+  let results = (outs AnyTypeOf<[F32, RankedTensorOf<[F32]>]>:$result);
+  let assemblyFormat = "$operand attr-dict `:` type($result)";
+}
+
 def Treadle_ConcatOp : Treadle_Op<"concat", [Pure]> {
   let summary = "values one after the other along an axis";
   let description = [{

@@ -130,7 +130,7 @@ static bool isStepType(Type type) {
 
 static bool isStepOp(Operation *op) {
   if (isa<tile::SplatOp, tile::ExpandDimsOp, tile::BroadcastOp, tile::TransposeOp, tile::ReshapeOp, tile::ReduceOp,
-          tile::IotaOp, LogAddExpOp, ConcatOp, PartOp, YieldOp>(op))
+          tile::IotaOp, LogAddExpOp, StopGradientOp, ConcatOp, PartOp, YieldOp>(op))
     return true;
   if (isa<tile::YieldOp>(op))
     return isa<tile::ReduceOp>(op->getParentOp());

@@ -106,7 +106,10 @@ LogicalResult Reader::add(Array::Role role, unsigned position, FieldType field, 
                                          align, int64_t(0));
   if (!view)
     return failure();
-  StringRef suffix = role == Array::Initial ? "_initial" : role == Array::Final ? "_final" : "";
+  StringRef suffix = attributes.contains("treadle.array") ? ""
+                     : role == Array::Initial             ? "_initial"
+                     : role == Array::Final               ? "_final"
+                                                          : "";
   mixer.arrays.push_back(
       {role, position, (name.getValue() + suffix).str(), loc, view, builder.getArrayAttr(dims), numIndices});
   return success();
@@ -226,6 +229,14 @@ void Reader::addIndices() {
   if (mixer.indexed)
     mixer.arrays.push_back(
         {Array::Entries, 0, "state_indices", loc, view, builder.getArrayAttr(text(mixer.packed ? "N" : "B")), 1});
+}
+
+void treadle::bringConstants(ScanOp scan) {
+  scan.getStep().walk([&](Operation *op) {
+    for (OpOperand &operand : op->getOpOperands())
+      if (!scan.getStep().isAncestor(operand.get().getParentRegion()))
+        operand.set(OpBuilder(op).clone(*operand.get().getDefiningOp())->getResult(0));
+  });
 }
 
 void treadle::separateConstants(ScanOp scan) {

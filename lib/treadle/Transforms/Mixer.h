@@ -41,6 +41,9 @@ struct Array {
   bool isWritten() const { return role == Output || role == Final; }
 };
 
+/// Constants that a step uses from outside, into it.
+void bringConstants(ScanOp scan);
+
 /// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
 void separateConstants(ScanOp scan);
 

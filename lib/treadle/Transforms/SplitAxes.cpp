@@ -639,15 +639,6 @@ LogicalResult Splitter::run() {
   return success();
 }
 
-/// Constants that a step uses from outside, into it.
-static void bringConstants(ScanOp scan) {
-  scan.getStep().walk([&](Operation *op) {
-    for (OpOperand &operand : op->getOpOperands())
-      if (!scan.getStep().isAncestor(operand.get().getParentRegion()))
-        operand.set(OpBuilder(op).clone(*operand.get().getDefiningOp())->getResult(0));
-  });
-}
-
 namespace {
 struct SplitAxesPass : treadle::impl::SplitAxesBase<SplitAxesPass> {
   void runOnOperation() override {
@@ -658,6 +649,10 @@ struct SplitAxesPass : treadle::impl::SplitAxesBase<SplitAxesPass> {
       for (ScanOp scan : scans) {
         bringConstants(scan);
         separateConstants(scan);
+        scan.getStep().walk([](StopGradientOp op) {
+          op.replaceAllUsesWith(op.getOperand());
+          op.erase();
+        });
         if (failed(Splitter(scan).run()))
           return signalPassFailure();
       }

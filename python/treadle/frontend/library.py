@@ -18,7 +18,7 @@ from treadle.frontend import (
     stepparts,
     stepstates,
 )
-from treadle.frontend.builder import Builder, is_number
+from treadle.frontend.builder import Builder
 from treadle.frontend.casts import to
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.values import Scalar, Value, describe
@@ -83,7 +83,7 @@ LIBRARY: dict[str, Lowering] = {
     "position": stepstates.position,
     "powers": series.powers,
     "factorials": series.factorials,
-    "stop_gradient": lambda b, x: x if is_number(x) else b.value(x, "the operand of stop_gradient"),
+    "stop_gradient": stepparts.stop_gradient,
     "argmax": reductions.argmax,
     "cumsum": _on(lambda b, x, axis, r: reductions.cumulative(b, "sum", x, axis, r), ("x", "axis", "reverse")),
     "cummax": _on(lambda b, x, axis, r: reductions.cumulative(b, "max", x, axis, r), ("x", "axis", "reverse")),

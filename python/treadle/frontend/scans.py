@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -138,6 +138,7 @@ class Scan:
         grouped: Collection[str] = (),
         align: int | Mapping[str, int] | None = None,
         fast_math: bool = False,
+        backward: bool = False,
     ) -> str:
         """The scan as MLIR text of the `treadle` dialect. A mistake in the step is a KernelError at its line.
 
@@ -146,9 +147,9 @@ class Scan:
         packed: sequences lie one after the other; indexed: states live in a pool. reverse: from the last token to the
         first. causal: False, outputs see the states after all tokens. chunked: work on `chunk` tokens at once where the
         step allows it, not on one at a time; split: then by two kernels, on segments of sequences side by side.
-        grouped: inputs with a value for each group of
-        heads, not for each head. align: what addresses are multiples of, in bytes, of all arrays or of some by name
-        ("q", "S_initial", "o", "S_final").
+        grouped: inputs with a value for each group of heads, not for each head. align: what addresses are multiples of,
+        in bytes, of all arrays or of some by name ("q", "S_initial", "o", "S_final"). backward: the kernels are those
+        of the gradients; initial: of initial states too, final: from gradients of final states too.
         """
         from treadle.frontend.steplowering import Options, text
 
@@ -165,6 +166,7 @@ class Scan:
             tuple(grouped),
             align,
             fast_math,
+            backward,
         )
         return text(self.fn, self.parameters, self.resolve(constants), options)
 
@@ -173,6 +175,12 @@ class Scan:
         from treadle.runtime.scan_call import call_scan
 
         return call_scan(self, *args, **kwargs)
+
+    def vjp(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any], Callable[..., dict[str, Any]]]:
+        """Run on arrays, and what gives the gradients, ((o, final_state), pullback); see scan_vjp.vjp_scan."""
+        from treadle.runtime.scan_vjp import vjp_scan
+
+        return vjp_scan(self, *args, **kwargs)
 
     def step(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Run on the next tokens, (o, state) = scan.step(q, k, v, ..., state=state); see scan_call.step_scan there."""
@@ -192,6 +200,15 @@ class Scan:
         from treadle.runtime.scan_reference import reference
 
         return reference(self, *args, **kwargs)
+
+    def reference_vjp(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any], Callable[..., dict[str, Any]]]:
+        """What reference returns, and `pullback(grad_outputs, grad_final_state=None)`, a dict of the inputs' gradients.
+
+        See treadle.runtime.scan_reference_vjp.
+        """
+        from treadle.runtime.scan_reference_vjp import reference_vjp
+
+        return reference_vjp(self, *args, **kwargs)
 
     def element(self, dtype: str | None = None) -> DType:
         """The element type of outputs, and of inputs without one of their own; a KernelError when it cannot be."""

@@ -49,6 +49,7 @@ class Options:
     grouped: tuple[str, ...] = ()
     align: int | Mapping[str, int] | None = None
     fast_math: bool = False
+    backward: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
         *(["treadle.split"] if options.split else []),
+        *(["treadle.backward"] if options.backward else []),
         *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
         *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),

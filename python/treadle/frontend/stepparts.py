@@ -163,3 +163,13 @@ def _check_part(b: Builder, at: int, x: Value, first_at: int, first: Tile, axis:
                 f"{first_at}, found {found}",
                 f"parts differ along axis {axis} alone",
             )
+
+
+def stop_gradient(b: Builder, x: object) -> object:
+    """td.stop_gradient: what the backward of a step takes for a constant."""
+    if is_number(x):
+        return x
+    v = b.value(x, "the operand of stop_gradient")
+    if not b.step or not v.dtype.is_float:
+        return v
+    return b.emit(f"treadle.stop_gradient {v.name} : {v.type}", v.dtype, v.dims, v.nonneg)

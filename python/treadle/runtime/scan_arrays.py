@@ -11,9 +11,9 @@ from treadle.runtime import _streams, _tensors
 from treadle.runtime.call import device_of, dtype_name
 
 __all__ = [
-    "address", "alignment", "contiguous", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array",
+    "address", "alignment", "cast", "contiguous", "copy", "device_of", "dtype_name", "dtype_of", "empty", "is_array",
     "is_integer", "is_torch", "multiprocessors", "on_stream", "permuted", "place_of", "shape_of", "shown_dtype",
-    "tiled", "to_int64", "to_numpy",
+    "tiled", "to_int64", "to_numpy", "zeros", "zeros_like",
 ]  # fmt: skip
 
 DTYPES = {
@@ -100,6 +100,31 @@ def empty(shape: Sequence[int], dtype: str, like: Any) -> Any:
     import numpy
 
     return numpy.empty(tuple(shape), name)
+
+
+def zeros(shape: Sequence[int], dtype: str, like: Any) -> Any:
+    """A new array of zeros of the kind of another and where it is."""
+    made = empty(shape, dtype, like)
+    made[...] = 0
+    return made
+
+
+def zeros_like(value: Any) -> Any:
+    """An array of zeros of that shape and dtype."""
+    return zeros(value.shape, dtype_of(value), value)
+
+
+def cast(value: Any, like: Any) -> Any:
+    """An array of floats as another is stored."""
+    if dtype_name(value) == dtype_name(like):
+        return value
+    if is_torch(value):
+        return value.to(like.dtype)
+    if dtype_name(like) == "uint16":
+        from treadle.testing import pack
+
+        return pack(value, "bf16")
+    return value.astype(like.dtype)
 
 
 def alignment(value: Any, axes: int) -> int:

@@ -113,11 +113,11 @@ def call_scan(
         raise bound.fail("segments", f"expected a number from 1, or None, found {segments!r}")
     if segments not in (None, 1) and not causal:
         raise bound.fail("segments", f"expected 1, or None, with causal=False, found {segments}")
-    launch = _Launch(bound, on, arch, stream, fast_math)
+    launch = Launch(bound, on, arch, stream, fast_math)
     if cu_seqlens is not None:
         bound.pack(cu_seqlens)
     letter = "B" if cu_seqlens is None else "N"
-    initial = _f32_states(bound, "initial_state", initial_state, bound.sequences, letter)
+    initial = f32_states(bound, "initial_state", initial_state, bound.sequences, letter)
     outputs = launch.outputs(out)
     final = launch.new_states() if output_final_state else None
     made = launch.run(
@@ -167,7 +167,7 @@ def step_scan(
     if like.known and (plan := known.get(_key(scan, like))) is not None:
         return plan.run(like, stream)
     bound = bind(scan, args, own, STEP_SETTINGS, head_first, step=True)
-    launch = _Launch(bound, on, arch, stream, fast_math)
+    launch = Launch(bound, on, arch, stream, fast_math)
     rows: int | None = bound.sequences
     indices = None
     if state_indices is not None:
@@ -176,8 +176,8 @@ def step_scan(
         indices = bound.integers("state_indices", state_indices, rows, "B")
         rows = None
     letter = "B" if indices is None else "P"
-    initial = _f32_states(bound, "state", state, rows, letter)
-    final = _f32_states(bound, "out_state", out_state, rows, letter)
+    initial = f32_states(bound, "state", state, rows, letter)
+    final = f32_states(bound, "out_state", out_state, rows, letter)
     if final is None:
         final = launch.new_states() if indices is None or initial is None else initial
     if indices is not None and initial is not None:
@@ -195,7 +195,7 @@ def one_or_all(values: Iterable[Any]) -> Any:
     return every[0] if len(every) == 1 else every
 
 
-def _f32_states(bound: Bound, argument: str, value: Any, rows: int | None, letter: str) -> dict[str, Any] | None:
+def f32_states(bound: Bound, argument: str, value: Any, rows: int | None, letter: str) -> dict[str, Any] | None:
     if value is None:
         return None
     states = bound.states(argument, value, rows, letter)
@@ -245,7 +245,7 @@ class _Plan:
         self,
         scan: Scan,
         like: plans.Likeness,
-        launch: _Launch,
+        launch: Launch,
         bundle: Bundle,
         prepared: Prepared,
         outputs: list[Any],
@@ -289,7 +289,7 @@ class _Plan:
         return one_or_all(every[i] for i in self._outputs), final
 
 
-class _Launch:
+class Launch:
     """One launch of a scan: what is compiled for it, and its arguments."""
 
     def __init__(self, bound: Bound, on: str | None, arch: str | None, stream: Any, fast_math: bool) -> None:
@@ -301,23 +301,27 @@ class _Launch:
         self.dtype = bound.dtype()
         self.names: list[str] = []
         self.workspace: dict[str, Any] = {}
-        """Arrays that the kernels of a split sequence share."""
+        """Arrays that kernels share, or that a backward writes."""
 
-    def outputs(self, out: Any) -> list[Any]:
-        """The arrays for the outputs, as the caller sees them: new ones, or those given."""
+    def output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The outputs by name, as the caller sees them."""
         bound, scan = self.bound, self.bound.scan
         key = tuple(sorted(bound.constants.items()))
         declared = remembered(_outputs, scan, key, lambda: scan.outputs(bound.constants))
-        self.names = [output.name for output in declared]
-        shapes = [bound.output_shape(tuple(map(int, output.shape))) for output in declared]
+        return {output.name: bound.output_shape(tuple(map(int, output.shape))) for output in declared}
+
+    def outputs(self, out: Any) -> list[Any]:
+        """The arrays for the outputs, as the caller sees them: new ones, or those given."""
+        bound, shapes = self.bound, self.output_shapes()
+        self.names = list(shapes)
         if out is None:
-            return [arrays.empty(shape, self.dtype, bound.model) for shape in shapes]
+            return [arrays.empty(shape, self.dtype, bound.model) for shape in shapes.values()]
         given = list(out) if isinstance(out, (tuple, list)) else [out]
-        if len(given) != len(declared):
-            expected = "one array" if len(declared) == 1 else f"a tuple of {len(declared)} arrays"
+        if len(given) != len(shapes):
+            expected = "one array" if len(shapes) == 1 else f"a tuple of {len(shapes)} arrays"
             raise bound.fail("out", f"expected {expected}, found {len(given)}")
-        for name, array, shape in zip(self.names, given, shapes, strict=True):
-            label = "out" if len(declared) == 1 else f"out[{name}]"
+        for (name, shape), array in zip(shapes.items(), given, strict=True):
+            label = "out" if len(shapes) == 1 else f"out[{name}]"
             bound.check_array(label, array)
             bound.check_dtype(label, array, self.dtype)
             if arrays.shape_of(array) != shape:
@@ -348,40 +352,76 @@ class _Launch:
         fields.update((name, self.bound.inner(array)) for name, array in zip(self.names, outputs, strict=True))
         fields.update((f"{name}_initial", state) for name, state in (initial or {}).items())
         fields.update((f"{name}_final", state) for name, state in (final or {}).items())
-        settings = {
-            "initial": initial is not None,
-            "final": final is not None,
-            "packed": cu_seqlens is not None,
-            "indexed": state_indices is not None,
-            "reverse": reverse,
-            "causal": causal,
-            "chunked": chunked,
-            "split": segments not in (1, None),
-            "grouped": self.bound.grouped,
-            "fast_math": self.fast_math,
-        }
-        others = {"cu_seqlens": cu_seqlens, "state_indices": state_indices}
-        arguments = {**fields, **{name: x for name, x in others.items() if x is not None}}
-        ready = {name: BFloat16(x) if arrays.dtype_name(x) == "uint16" else x for name, x in arguments.items()}
-        program = self._cpu_program(settings) if self.on == "cpu" else None
-        bundle = program.bundle if program is not None else self._bundle(settings, fields)
-        if segments is None and self.on == "gpu" and causal and self.bound.indices["T"] >= 2 * _SHORTEST_SEGMENT:
-            segments = self._room(bundle, ready)
-            if segments > 1:
-                bundle = self._bundle({**settings, "split": True}, fields)
-        self.workspace = self._workspace(bundle, segments or 1)
-        ready.update(self.workspace)
+        settings = self._settings(initial, final, cu_seqlens, reverse)
+        settings |= {"indexed": state_indices is not None, "causal": causal, "chunked": chunked}
+        ready = _ready(fields, {"cu_seqlens": cu_seqlens, "state_indices": state_indices})
+        program, bundle = self._compiled(settings, fields, ready, segments)
         in_place = [name for name, state in (final or {}).items() if _is_same(state, (initial or {}).get(name))]
         copied = bool(in_place) and self._needs_copies(bundle, ready)
         if copied:
             for name in in_place:
                 ready[f"{name}_initial"] = arrays.copy(ready[f"{name}_initial"], self.stream)
+        prepared = self._start(program, bundle, ready)
+        return None if copied or prepared is None else (bundle, prepared)
+
+    def backward(
+        self,
+        fields: Mapping[str, Any],
+        gradients: Mapping[str, Any],
+        *,
+        initial: bool,
+        final: bool,
+        cu_seqlens: Any,
+        reverse: bool,
+        segments: int | None,
+    ) -> dict[str, Any]:
+        """Compile the backward, unless that was done before, and launch it; what it wrote, by name.
+
+        fields: the forward's inputs and initial states; gradients: those of outputs and final states.
+        """
+        settings = self._settings(initial or None, final or None, cu_seqlens, reverse)
+        settings |= {"chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK, "backward": True}
+        ready = _ready({**fields, **gradients}, {"cu_seqlens": cu_seqlens})
+        program, bundle = self._compiled(settings, fields, ready, segments)
+        known = {param.name for param in bundle.params}
+        self._start(program, bundle, {name: array for name, array in ready.items() if name in known})
+        return {name: array for name, array in self.workspace.items() if name.endswith("_grad")}
+
+    def _settings(self, initial: Any, final: Any, cu_seqlens: Any, reverse: bool) -> dict[str, Any]:
+        """What a call is compiled for."""
+        return {
+            "initial": initial is not None,
+            "final": final is not None,
+            "packed": cu_seqlens is not None,
+            "reverse": reverse,
+            "grouped": self.bound.grouped,
+            "fast_math": self.fast_math,
+        }
+
+    def _compiled(
+        self, settings: dict[str, Any], fields: Mapping[str, Any], ready: dict[str, Any], segments: int | None
+    ) -> tuple[CpuProgram | None, Bundle]:
+        """The kernels, on segments of sequences where that is asked for, or of use; adds their workspace to `ready`."""
+        settings = {**settings, "split": segments not in (1, None)}
+        program = self._cpu_program(settings) if self.on == "cpu" else None
+        bundle = program.bundle if program is not None else self._bundle(settings, fields)
+        self._add_workspace(bundle, ready, segments or 1)
+        may_split = self.on == "gpu" and settings.get("causal", True)
+        if segments is None and may_split and self.bound.indices["T"] >= 2 * _SHORTEST_SEGMENT:
+            segments = self._room(bundle, ready)
+            if segments > 1:
+                bundle = self._bundle({**settings, "split": True}, fields)
+                self._add_workspace(bundle, ready, segments)
+        return program, bundle
+
+    def _start(self, program: CpuProgram | None, bundle: Bundle, ready: Mapping[str, Any]) -> Prepared | None:
+        """Launch; on a GPU what was launched."""
         if program is not None:
             program.launch(threads=0, **ready)
         elif self.on == "gpu":
             prepared = bundle.prepare(**ready)
             prepared.launch(self.stream)
-            return None if copied else (bundle, prepared)
+            return prepared
         else:
             from treadle.runtime.sim import Simulator
 
@@ -396,16 +436,14 @@ class _Launch:
         room = arrays.multiprocessors(self.bound.first) * (_SMALL_BLOCKS if small else 1)
         return max(1, min(room // max(1, math.prod(launch.grid)), shortest, _MOST_SEGMENTS))
 
-    def _workspace(self, bundle: Bundle, segments: int) -> dict[str, Any]:
-        """New arrays for what the kernels of a split sequence hand on, if the bundle has such."""
+    def _add_workspace(self, bundle: Bundle, ready: dict[str, Any], segments: int) -> None:
+        """New arrays for what kernels hand on to each other, and for what a backward writes."""
         indices = {**self.bound.indices, "N": self.bound.sequences, "segments": segments}
-        return {
-            param.name: arrays.empty(
-                [size if isinstance(size, int) else indices[size] for size in param.shape], "f32", self.bound.first
-            )
-            for param in bundle.params
-            if param.is_tensor and param.shape[:1] == ("segments",)
-        }
+        for param in bundle.params:
+            if param.is_tensor and param.name not in ready:
+                shape = [size if isinstance(size, int) else indices[str(size)] for size in param.shape]
+                self.workspace[param.name] = arrays.empty(shape, param.dtype, self.bound.first)
+        ready.update(_ready(self.workspace, {}))
 
     def _needs_copies(self, bundle: Bundle, ready: Mapping[str, Any]) -> bool:
         """Whether states that are changed in place must be read from a copy.
@@ -429,7 +467,7 @@ class _Launch:
 
         def make() -> CpuProgram:
             text = scan.to_mlir(self.bound.constants, self.dtype, **settings)
-            kernels = compiler.kernels_of(text) if settings["split"] else ("",)
+            kernels = compiler.kernels_of(text) if settings["split"] or "backward" in settings else ("",)
             return compiler.CpuProgram(text, {"name": scan.name}, kernels)
 
         return remembered(_cpu_programs, scan, self._key(settings), make)
@@ -451,12 +489,18 @@ class _Launch:
         return remembered(_bundles, scan, (*self._key(settings), arch, tuple(align.values())), make)
 
     def _key(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (tuple(sorted(self.bound.constants.items())), self.dtype, *settings.values())
+        return (tuple(sorted(self.bound.constants.items())), self.dtype, *sorted(settings.items()))
 
     def _index_axes(self, name: str) -> int:
         """How many axes of an array are before those of its values."""
         indices = {p.name: len(p.indices) for p in self.bound.scan.inputs}
         return indices.get(name, 3 if name in self.names else 2)
+
+
+def _ready(fields: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as kernels take them."""
+    arguments = {**fields, **{name: x for name, x in others.items() if x is not None}}
+    return {name: BFloat16(x) if arrays.dtype_name(x) == "uint16" else x for name, x in arguments.items()}
 
 
 def _is_same(state: Any, other: Any) -> bool:

@@ -1,0 +1,642 @@
+//===-- Differentiate.cpp - the mixers of a backward -----------------------===//
+//
+// The step, and what its gradients are, token by token:
+//
+//     outputs, new states = step(inputs, old states)
+//     gradients of inputs and old states = pull(step, gradients of outputs and new states)
+//
+// What of this depends on old states is known walking as the forward does, what depends on gradients of new states
+// walking back. So there are two mixers, whose walks follow each other:
+//
+//     past      from the initial states: gradients that need no later token, and what the other has to know
+//     future    from the final states' gradients, in the other direction: the other gradients
+//
+// What the second has to know is kept, a value for each token, as few numbers as will do; everything else is computed
+// again. A state as large as a matrix is not kept for the gradient of its decay: of S = e^g S + u, G being the gradient
+// of the new S and w what the token itself reads of it,
+//
+//     S · G = w · S + (e^g S) · G  of the next token,      (e^g S) · G = S · G - u · G
+//
+// summed along the axes along which g is the same, so the gradient of g is a running sum from the end:
+//
+//     d = d of the next token + w · S - u · G
+//
+//===----------------------------------------------------------------------===//
+
+#include "Adjoint.h"
+#include "Mixer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "treadle/Transforms/Passes.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace treadle {
+#define GEN_PASS_DEF_DIFFERENTIATE
+#include "treadle/Transforms/Passes.h.inc"
+} // namespace treadle
+
+using namespace mlir;
+using namespace treadle;
+
+namespace {
+
+/// A factor e^g of a state, whose gradient is a running sum.
+struct DecayFactor {
+  unsigned state;
+  Value power;                 ///< e^g, an op of its own
+  SmallVector<unsigned> along; ///< axes of the state along which it differs
+  Value before, after;         ///< the sum from the end up to the token
+};
+
+/// What a mixer that is written has for an array, or two for a state.
+struct Field {
+  FieldType type;
+  Value value;          ///< in the joint step
+  std::string argument; ///< the array that is read; of a state, where it starts, none: from a number
+  std::string result;   ///< the array that is written; of a state, where it ends
+  Value next{};         ///< of a state
+  Value like{}; ///< what the forward has in this place: an argument, or of a state that starts from a number that
+};
+
+struct Sweep {
+  SmallVector<Field> inputs, states, outputs;
+};
+
+class Differentiator {
+public:
+  Differentiator(func::FuncOp function, ScanOp scan)
+      : function(function), scan(scan), builder(function.getContext()), adjoint(builder) {}
+  LogicalResult run();
+
+private:
+  LogicalResult check();
+  void begin();
+  SmallVector<DecayFactor> decaysOf(unsigned state);
+  LogicalResult pullAll();
+  Value summed(const DecayFactor &factor, Value value);
+  void pullDecays(unsigned state);
+  void addFinalDecay(DecayFactor &factor, const std::string &name);
+  bool isOfOld(Value value, unsigned state) {
+    return value == oldStates[state] || decaying.contains(value.getDefiningOp());
+  }
+  void findDependence();
+  bool isPast(Value value) { return depends.lookup(value) == 1; }
+  bool isFuture(Value value) { return depends.lookup(value) & 2; }
+  void choose();
+  SmallVector<Value> cutOf(ValueRange roots);
+  DenseSet<Value> used(ValueRange roots, bool stopsAtCut);
+  SmallVector<bool> neededStates(SmallVectorImpl<Value> &roots);
+  void choosePast();
+  FieldType fieldOf(StringRef indices, Value value);
+  Value zeroOf(Type type);
+  void addInputs(Sweep &sweep, const DenseSet<Value> &values);
+  void addGradient(Sweep &sweep, unsigned input);
+  void write(const Sweep &sweep, StringRef suffix, bool isReverse);
+  StringRef nameOf(Value field) {
+    return function.getArgAttrOfType<StringAttr>(cast<BlockArgument>(field).getArgNumber(), "treadle.name");
+  }
+
+  func::FuncOp function;
+  ScanOp scan;
+  OpBuilder builder;
+  Adjoint adjoint;
+  Region region;
+  Block *joint = nullptr;
+  SmallVector<Value> inputs, oldStates, newStates, outputs; ///< of the step, in the joint one
+  SmallVector<Value> outputGradients, newGradients;         ///< arguments of the joint step
+  SmallVector<Value> inputGradients, oldGradients;          ///< found; null: none
+  SmallVector<std::string> stateNames, outputNames;
+  bool hasInitial = false, hasFinal = false;
+  SmallVector<SmallVector<DecayFactor>> decays; ///< of every state
+  DenseMap<Operation *, unsigned> decaying;     ///< products of factors with an old state
+  DenseMap<Value, unsigned> depends;            ///< 1: on old states, 2: on gradients of new ones
+  llvm::SetVector<Value> cut;
+  Sweep past, future;
+};
+
+} // namespace
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+static int64_t sizeOf(Value value) { return ShapedType::getNumElements(shapeOf(value)); }
+
+LogicalResult Differentiator::check() {
+  if (scan.getNoncausal())
+    return scan.emitError() << "the backward of a noncausal scan is not derived";
+  auto isFieldOf = [&](Value value) { return isa<BlockArgument>(value) || value.getDefiningOp<FillOp>(); };
+  for (Value field : llvm::concat<Value>(SmallVector<Value>(scan.getInputs()), SmallVector<Value>(scan.getInitials())))
+    if (!isFieldOf(field))
+      return scan.emitError() << "a mixer whose arrays are taken apart has no backward; expected arguments and fills";
+  Operation *end = function.getBody().front().getTerminator();
+  outputNames.resize(scan.getNumOutputs());
+  stateNames.resize(scan.getNumStates());
+  for (auto [i, value] : llvm::enumerate(end->getOperands())) {
+    auto result = dyn_cast<OpResult>(value);
+    auto name = function.getResultAttrOfType<StringAttr>(i, "treadle.name");
+    if (!result || result.getOwner() != scan || !name)
+      return end->emitError() << "result " << i << " of a mixer with treadle.backward must be a result of the scan";
+    unsigned number = result.getResultNumber();
+    if (number < scan.getNumOutputs()) {
+      outputNames[number] = name.str();
+    } else {
+      stateNames[number - scan.getNumOutputs()] = name.str();
+      hasFinal = true;
+    }
+  }
+  for (auto [state, initial] : llvm::enumerate(scan.getInitials()))
+    if (isa<BlockArgument>(initial)) {
+      stateNames[state] = nameOf(initial).str();
+      hasInitial = true;
+    }
+  for (auto [i, name] : llvm::enumerate(stateNames))
+    if (name.empty())
+      name = ("state" + Twine(i)).str();
+  return success();
+}
+
+/// The joint step: the step itself, and arguments for the gradients of its results.
+void Differentiator::begin() {
+  IRMapping map;
+  scan.getStep().cloneInto(&region, map);
+  joint = &region.front();
+  auto yield = cast<YieldOp>(joint->getTerminator());
+  outputs.assign(yield.getOutputs().begin(), yield.getOutputs().end());
+  newStates.assign(yield.getStates().begin(), yield.getStates().end());
+  unsigned numInputs = scan.getInputs().size();
+  inputs.assign(joint->args_begin(), joint->args_begin() + numInputs);
+  oldStates.assign(joint->args_begin() + numInputs, joint->args_end());
+  for (Value output : outputs)
+    outputGradients.push_back(joint->addArgument(output.getType(), output.getLoc()));
+  for (Value state : newStates)
+    newGradients.push_back(joint->addArgument(state.getType(), state.getLoc()));
+  yield.erase();
+  builder.setInsertionPointToEnd(joint);
+}
+
+/// A value without the broadcasts around it, with the axes of what is around that are its own.
+static Value stripped(Value value, SmallVector<unsigned> &axes) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto broadcast = dyn_cast<tile::BroadcastOp>(op)) {
+      value = broadcast.getOperand();
+      for (auto [axis, size] : llvm::enumerate(shapeOf(value)))
+        if (size == 1)
+          axes[axis] = ~0u;
+    } else if (auto expand = dyn_cast<tile::ExpandDimsOp>(op)) {
+      value = expand.getOperand();
+      axes.erase(axes.begin() + expand.getAxis());
+    } else if (auto splat = dyn_cast<tile::SplatOp>(op)) {
+      axes.clear();
+      return splat.getValue();
+    } else {
+      break;
+    }
+  }
+  return value;
+}
+
+/// The factors of S = e^g S + u, if that is how a matrix, or a vector that is summed over, goes on; else none.
+SmallVector<DecayFactor> Differentiator::decaysOf(unsigned state) {
+  Value old = oldStates[state], next = newStates[state];
+  Operation *sum = next.getDefiningOp();
+  if (!isa_and_nonnull<arith::AddFOp, arith::SubFOp>(sum) || !old.hasOneUse() || shapeOf(old).empty())
+    return {};
+  bool isVector = shapeOf(old).size() == 1;
+  auto isSummed = [](OpOperand &use) {
+    return isa<arith::MulFOp>(use.getOwner()) && use.getOwner()->hasOneUse() &&
+           isa<tile::ReduceOp>(*use.getOwner()->user_begin());
+  };
+  if (isVector && (next.use_empty() || !llvm::all_of(next.getUses(), isSummed)))
+    return {};
+  SmallVector<DecayFactor> found;
+  Operation *product = *old.user_begin();
+  Value inner = old;
+  while (isa<arith::MulFOp>(product)) {
+    Value other = product->getOperand(product->getOperand(0) == inner ? 1 : 0);
+    SmallVector<unsigned> axes;
+    for (unsigned axis = 0; axis < shapeOf(old).size(); ++axis)
+      axes.push_back(axis);
+    Value power = stripped(other, axes);
+    llvm::erase(axes, ~0u);
+    if (!power.getDefiningOp<math::ExpOp>() || axes.size() != shapeOf(power).size())
+      return {};
+    found.push_back({state, power, axes, {}, {}});
+    if (!product->hasOneUse())
+      return {};
+    inner = product->getResult(0);
+    product = *product->user_begin();
+  }
+  if (product != sum || (isa<arith::SubFOp>(sum) && sum->getOperand(0) != inner))
+    return {};
+  return found;
+}
+
+/// The sum of a matrix along the axes along which a factor is the same.
+Value Differentiator::summed(const DecayFactor &factor, Value value) {
+  for (unsigned axis = shapeOf(value).size(); axis-- > 0;)
+    if (!llvm::is_contained(factor.along, axis))
+      value = adjoint.sumAlong(value, axis);
+  return value;
+}
+
+/// The gradients of a state's decays, once all that reads its new value is known.
+void Differentiator::pullDecays(unsigned state) {
+  Value next = newStates[state];
+  Operation *sum = next.getDefiningOp();
+  Location loc = sum->getLoc();
+  SmallVector<Value> reads;
+  for (Value term : adjoint.termsOf(next))
+    if (term != newGradients[state])
+      reads.push_back(arith::MulFOp::create(builder, loc, next, term));
+  Value added = sum->getOperand(isOfOld(sum->getOperand(0), state) ? 1 : 0);
+  Value written = arith::MulFOp::create(builder, loc, added, adjoint.of(next));
+  for (DecayFactor &factor : decays[state]) {
+    if (isa<arith::AddFOp>(sum))
+      factor.after = arith::SubFOp::create(builder, loc, factor.before, summed(factor, written));
+    else
+      factor.after = arith::AddFOp::create(builder, loc, factor.before, summed(factor, written));
+    for (Value read : reads)
+      factor.after = arith::AddFOp::create(builder, loc, factor.after, summed(factor, read));
+    adjoint.add(factor.power.getDefiningOp()->getOperand(0), factor.after);
+  }
+}
+
+LogicalResult Differentiator::pullAll() {
+  SmallVector<Operation *> ops;
+  for (Operation &op : *joint)
+    ops.push_back(&op);
+  for (auto [output, gradient] : llvm::zip(outputs, outputGradients))
+    adjoint.add(output, gradient);
+  for (unsigned state = 0; state < oldStates.size(); ++state) {
+    adjoint.add(newStates[state], newGradients[state]);
+    decays.push_back(decaysOf(state));
+    for (DecayFactor &factor : decays.back())
+      factor.before = joint->addArgument(factor.power.getType(), factor.power.getLoc());
+    Operation *product = decays.back().empty() ? nullptr : *oldStates[state].user_begin();
+    for (; product && isa<arith::MulFOp>(product); product = *product->user_begin())
+      decaying[product] = state;
+  }
+  for (Operation *op : llvm::reverse(ops)) {
+    for (unsigned state = 0; state < newStates.size(); ++state)
+      if (!decays[state].empty() && newStates[state].getDefiningOp() == op)
+        pullDecays(state);
+    if (auto it = decaying.find(op); it != decaying.end()) {
+      // The factors have their gradients already.
+      unsigned inner = isOfOld(op->getOperand(0), it->second) ? 0 : 1;
+      if (Value gradient = adjoint.of(op->getResult(0)))
+        adjoint.add(op->getOperand(inner), adjoint.product(gradient, op->getOperand(1 - inner)));
+    } else if (failed(adjoint.pull(op))) {
+      return failure();
+    }
+  }
+  for (Value input : inputs)
+    inputGradients.push_back(getElementTypeOrSelf(input.getType()).isF32() ? adjoint.of(input) : Value());
+  for (Value state : oldStates)
+    oldGradients.push_back(adjoint.of(state));
+  return success();
+}
+
+void Differentiator::findDependence() {
+  for (Value state : oldStates)
+    depends[state] = 1;
+  for (Value gradient : newGradients)
+    depends[gradient] = 2;
+  for (auto &factors : decays)
+    for (DecayFactor &factor : factors)
+      depends[factor.before] = 2;
+  for (Operation &op : *joint) {
+    unsigned all = 0;
+    op.walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        all |= depends.lookup(operand);
+    });
+    for (Value result : op.getResults())
+      depends[result] = all;
+  }
+}
+
+/// All values that some values are computed from, themselves included; not beyond what is kept, if that stops.
+DenseSet<Value> Differentiator::used(ValueRange roots, bool stopsAtCut) {
+  DenseSet<Value> seen;
+  SmallVector<Value> work(roots);
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (!seen.insert(value).second || (stopsAtCut && cut.contains(value)))
+      continue;
+    if (Operation *op = value.getDefiningOp())
+      op->walk([&](Operation *inner) {
+        for (Value operand : inner->getOperands())
+          if (operand.getParentBlock() == joint)
+            work.push_back(operand);
+      });
+  }
+  return seen;
+}
+
+/// What depends on old states alone and is used by what does not, as few numbers as can be found.
+SmallVector<Value> Differentiator::cutOf(ValueRange roots) {
+  llvm::SetVector<Value> found;
+  DenseSet<Value> seen;
+  SmallVector<Value> work(roots);
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (!seen.insert(value).second)
+      continue;
+    if (isPast(value))
+      found.insert(value);
+    else if (Operation *op = value.getDefiningOp())
+      work.append(op->operand_begin(), op->operand_end());
+  }
+  // Kept earlier, where that takes no more: what an op needs, or the old states that a value is computed from.
+  auto replace = [&](Value value, ArrayRef<Value> instead) {
+    int64_t size = 0;
+    for (Value each : instead)
+      size += found.contains(each) ? 0 : sizeOf(each);
+    if (!value.getDefiningOp() || size > sizeOf(value))
+      return false;
+    found.remove(value);
+    found.insert(instead.begin(), instead.end());
+    return true;
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Value value : SmallVector<Value>(found.getArrayRef())) {
+      llvm::SetVector<Value> operands, states;
+      if (Operation *op = value.getDefiningOp())
+        operands.insert_range(llvm::make_filter_range(op->getOperands(), [&](Value v) { return isPast(v); }));
+      DenseSet<Value> all = used(value, false);
+      states.insert_range(llvm::make_filter_range(oldStates, [&](Value v) { return all.contains(v); }));
+      changed |= replace(value, operands.getArrayRef()) || replace(value, states.getArrayRef());
+    }
+  }
+  return found.takeVector();
+}
+
+FieldType Differentiator::fieldOf(StringRef indices, Value value) {
+  return FieldType::get(builder.getContext(), indices, shapeOf(value), builder.getF32Type());
+}
+
+void Differentiator::addInputs(Sweep &sweep, const DenseSet<Value> &values) {
+  for (auto [input, field] : llvm::zip(inputs, scan.getInputs()))
+    if (values.contains(input))
+      sweep.inputs.push_back({cast<FieldType>(field.getType()), input, nameOf(field).str(), {}, {}, field});
+  for (auto [i, gradient] : llvm::enumerate(outputGradients))
+    if (values.contains(gradient))
+      sweep.inputs.push_back({cast<FieldType>(scan.getOutputs()[i].getType()), gradient, outputNames[i] + "_grad", {}});
+}
+
+/// The gradient of an input: an output, or, of what is the same at all times, a sum.
+void Differentiator::addGradient(Sweep &sweep, unsigned input) {
+  Value field = scan.getInputs()[input], gradient = inputGradients[input];
+  auto type = cast<FieldType>(field.getType());
+  std::string name = (nameOf(field) + "_grad").str();
+  if (type.getIndices() == "BTH") {
+    sweep.outputs.push_back({type, gradient, {}, name});
+  } else if (type.getIndices().contains('T')) {
+    sweep.outputs.push_back({fieldOf("BTH", gradient), gradient, {}, name});
+  } else {
+    Value before = joint->addArgument(gradient.getType(), gradient.getLoc());
+    Value after = arith::AddFOp::create(builder, gradient.getLoc(), before, gradient);
+    sweep.states.push_back({fieldOf("BH", gradient), before, {}, name, after});
+  }
+}
+
+/// Which gradients of new states the walk back has: those that are needed for others. `roots`: what it computes.
+SmallVector<bool> Differentiator::neededStates(SmallVectorImpl<Value> &roots) {
+  SmallVector<bool> isNeeded(oldStates.size(), hasInitial);
+  DenseSet<Value> found;
+  for (size_t known = ~size_t(0); known != found.size();) {
+    known = found.size();
+    DenseSet<Value> values = used(roots, false);
+    for (unsigned state = 0; state < oldStates.size(); ++state) {
+      isNeeded[state] = isNeeded[state] || values.contains(newGradients[state]);
+      if (isNeeded[state] && oldGradients[state] && found.insert(oldGradients[state]).second)
+        roots.push_back(oldGradients[state]);
+      for (DecayFactor &factor : decays[state])
+        if (values.contains(factor.before) && found.insert(factor.after).second)
+          roots.push_back(factor.after);
+    }
+  }
+  return isNeeded;
+}
+
+/// Where the running sum of a decay's gradient begins: with S · G of the final state.
+void Differentiator::addFinalDecay(DecayFactor &factor, const std::string &name) {
+  Value next = newStates[factor.state];
+  Location loc = next.getLoc();
+  builder.setInsertionPointToEnd(joint);
+  Value final = joint->addArgument(next.getType(), loc);
+  Value total = summed(factor, arith::MulFOp::create(builder, loc, next, final));
+  Value before = joint->addArgument(total.getType(), loc);
+  past.states.push_back({fieldOf("BH", final), final, stateNames[factor.state] + "_final_grad", {}, final});
+  past.states.push_back({fieldOf("BH", total), before, {}, name, total});
+}
+
+void Differentiator::choosePast() {
+  for (auto [i, value] : llvm::enumerate(cut))
+    past.outputs.push_back({fieldOf("BTH", value), value, {}, ("kept_" + Twine(i)).str()});
+  for (unsigned input = 0; input < inputs.size(); ++input)
+    if (Value gradient = inputGradients[input]; gradient && isPast(gradient))
+      addGradient(past, input);
+  SmallVector<Value> roots;
+  for (const Field &output : past.outputs)
+    roots.push_back(output.value);
+  for (const Field &sum : past.states)
+    roots.push_back(sum.next);
+  if (roots.empty())
+    return;
+  DenseSet<unsigned> known;
+  for (size_t count = ~size_t(0); count != known.size();) {
+    count = known.size();
+    DenseSet<Value> values = used(roots, false);
+    for (unsigned state = 0; state < oldStates.size(); ++state) {
+      if (!values.contains(oldStates[state]) || !known.insert(state).second)
+        continue;
+      Value initial = scan.getInitials()[state];
+      std::string argument = isa<BlockArgument>(initial) ? stateNames[state] + "_initial" : std::string();
+      past.states.push_back(
+          {cast<FieldType>(initial.getType()), oldStates[state], argument, {}, newStates[state], initial});
+      roots.push_back(newStates[state]);
+    }
+  }
+  addInputs(past, used(roots, false));
+}
+
+void Differentiator::choose() {
+  SmallVector<Value> roots;
+  for (Value gradient : inputGradients)
+    if (gradient && !isPast(gradient))
+      roots.push_back(gradient);
+  SmallVector<bool> isNeeded = neededStates(roots);
+  for (Value value : cutOf(roots)) {
+    cut.insert(value);
+    if (Operation *op = value.getDefiningOp(); shapeOf(value).size() > 1)
+      (op ? op : scan.getOperation())->emitRemark()
+          << "the backward keeps " << sizeOf(value) << " numbers of a matrix for every token";
+  }
+  SmallVector<std::string> decayNames;
+  for (unsigned state = 0; state < oldStates.size(); ++state)
+    for (DecayFactor &factor : decays[state])
+      if (llvm::is_contained(roots, factor.after)) {
+        decayNames.push_back(("decay_" + Twine(decayNames.size()) + "_final_grad").str());
+        if (hasFinal)
+          addFinalDecay(factor, decayNames.back());
+      }
+  choosePast();
+
+  auto startOf = [&](const std::string &name) { return hasFinal ? name + "_final_grad" : std::string(); };
+  for (unsigned state = 0; state < oldStates.size(); ++state)
+    if (isNeeded[state])
+      future.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], startOf(stateNames[state]),
+                               hasInitial ? stateNames[state] + "_initial_grad" : "", oldGradients[state]});
+  unsigned number = 0;
+  for (auto &factors : decays)
+    for (DecayFactor &factor : factors)
+      if (llvm::is_contained(roots, factor.after))
+        future.states.push_back({fieldOf("BH", factor.before),
+                                 factor.before,
+                                 startOf(("decay_" + Twine(number++)).str()),
+                                 {},
+                                 factor.after});
+  for (unsigned input = 0; input < inputs.size(); ++input)
+    if (Value gradient = inputGradients[input]; gradient && !isPast(gradient))
+      addGradient(future, input);
+  addInputs(future, used(roots, true));
+  for (auto [i, value] : llvm::enumerate(cut))
+    future.inputs.push_back({fieldOf("BTH", value), value, ("kept_" + Twine(i)).str(), {}});
+}
+
+/// A mixer of one walk.
+void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse) {
+  Location loc = scan.getLoc();
+  SmallVector<Type> argumentTypes, resultTypes, fieldTypes;
+  SmallVector<Attribute> argumentAttributes, resultAttributes;
+  auto attributesOf = [&](const Field &field, const std::string &array) {
+    NamedAttrList list;
+    if (auto argument = dyn_cast_or_null<BlockArgument>(field.like)) {
+      list.append(function.getArgAttrDict(argument.getArgNumber()).getValue());
+    } else {
+      // Row-major.
+      int64_t row = ShapedType::getNumElements(field.type.getShape());
+      int64_t align = std::min<int64_t>(16, field.type.getElementType().getIntOrFloatBitWidth() / 8 * (row & -row));
+      list.set("treadle.align", builder.getI32IntegerAttr(int32_t(align)));
+    }
+    list.set("treadle.name", builder.getStringAttr(array));
+    list.set("treadle.array", builder.getUnitAttr());
+    return list.getDictionary(builder.getContext());
+  };
+  for (const Field &field : llvm::concat<const Field>(sweep.inputs, sweep.states))
+    if (!field.argument.empty()) {
+      argumentTypes.push_back(field.type);
+      argumentAttributes.push_back(attributesOf(field, field.argument));
+    }
+  for (const Field &field : llvm::concat<const Field>(sweep.outputs, sweep.states)) {
+    fieldTypes.push_back(field.type);
+    if (!field.result.empty()) {
+      resultTypes.push_back(field.type);
+      resultAttributes.push_back(attributesOf(field, field.result));
+    }
+  }
+  OpBuilder outer(function);
+  auto made = func::FuncOp::create(outer, function.getLoc(), (function.getName() + suffix).str(),
+                                   outer.getFunctionType(argumentTypes, resultTypes));
+  for (NamedAttribute attribute : function->getDiscardableAttrs())
+    if (attribute.getName() != "treadle.backward")
+      made->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  made.setAllArgAttrs(argumentAttributes);
+  made.setAllResultAttrs(resultAttributes);
+  Block *body = made.addEntryBlock();
+  OpBuilder inner = OpBuilder::atBlockEnd(body);
+  SmallVector<Value> fields(body->getArguments().take_front(sweep.inputs.size())), initials;
+  unsigned next = fields.size();
+  for (const Field &state : sweep.states) {
+    if (!state.argument.empty()) {
+      initials.push_back(body->getArgument(next++));
+      continue;
+    }
+    FloatAttr value = inner.getF32FloatAttr(0);
+    if (state.like)
+      value = state.like.getDefiningOp<FillOp>().getValueAttr();
+    initials.push_back(FillOp::create(inner, loc, state.type, value));
+  }
+  auto copy = ScanOp::create(inner, loc, fieldTypes, fields, initials, /*noncausal=*/false, isReverse);
+
+  Block *step = inner.createBlock(&copy.getStep());
+  IRMapping map;
+  for (const Field &field : llvm::concat<const Field>(sweep.inputs, sweep.states))
+    map.map(field.value, step->addArgument(field.value.getType(), field.value.getLoc()));
+  SmallVector<Value> outputValues, stateValues;
+  for (const Field &output : sweep.outputs)
+    outputValues.push_back(output.value);
+  for (const Field &state : sweep.states)
+    stateValues.push_back(state.next ? state.next : zeroOf(state.value.getType()));
+  SmallVector<Value> roots(outputValues);
+  llvm::append_range(roots, stateValues);
+  DenseSet<Value> wanted = used(roots, /*stopsAtCut=*/&sweep == &future);
+  for (Operation &op : *joint)
+    if (llvm::any_of(op.getResults(), [&](Value v) { return wanted.contains(v) && !map.contains(v); }))
+      inner.clone(op, map);
+  auto take = [&](SmallVector<Value> &values) {
+    for (Value &value : values)
+      value = map.lookup(value);
+    return ValueRange(values);
+  };
+  YieldOp::create(inner, scan.getYield().getLoc(), take(outputValues), take(stateValues));
+
+  inner.setInsertionPointToEnd(body);
+  SmallVector<Value> returned;
+  for (auto [field, result] : llvm::zip(llvm::concat<const Field>(sweep.outputs, sweep.states), copy.getResults()))
+    if (!field.result.empty())
+      returned.push_back(result);
+  func::ReturnOp::create(inner, loc, returned);
+}
+
+Value Differentiator::zeroOf(Type type) {
+  TypedAttr zero = builder.getF32FloatAttr(0);
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    zero = DenseElementsAttr::get(tensor, Attribute(zero));
+  return arith::ConstantOp::create(builder, scan.getLoc(), zero);
+}
+
+LogicalResult Differentiator::run() {
+  if (failed(check()))
+    return failure();
+  begin();
+  if (failed(pullAll()))
+    return failure();
+  findDependence();
+  choose();
+  for (auto [sweep, suffix, isReverse] :
+       {std::tuple(&past, "_past", scan.getReverse()), std::tuple(&future, "_future", !scan.getReverse())}) {
+    if (!sweep->outputs.empty() || !sweep->states.empty())
+      write(*sweep, suffix, isReverse);
+  }
+  function.erase();
+  return success();
+}
+
+namespace {
+struct DifferentiatePass : treadle::impl::DifferentiateBase<DifferentiatePass> {
+  void runOnOperation() override {
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!function->hasAttr("treadle.mixer") || !function->hasAttr("treadle.backward"))
+        continue;
+      SmallVector<ScanOp> scans(function.getOps<ScanOp>());
+      if (scans.size() != 1) {
+        function.emitError() << "a mixer has one treadle.scan, found " << scans.size();
+        return signalPassFailure();
+      }
+      bringConstants(scans.front());
+      if (failed(Differentiator(function, scans.front()).run()))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace

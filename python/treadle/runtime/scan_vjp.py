@@ -1,0 +1,132 @@
+"""Gradients of a scan: `(o, state), pullback = gla.vjp(q, k, v, g)`, then `pullback(o_grad)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from treadle.errors import LaunchError
+from treadle.runtime import scan_arrays as arrays
+from treadle.runtime.scan_binding import bind
+from treadle.runtime.scan_call import CALL_SETTINGS, Launch, call_scan, f32_states, one_or_all
+
+if TYPE_CHECKING:
+    from treadle.frontend.scans import Scan
+    from treadle.frontend.stepparams import InputParam
+
+Pullback = Callable[..., dict[str, Any]]
+
+
+def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any], Pullback]:
+    """Run a scan as `scan(...)` with the same arguments does; returns ((o, final_state), pullback).
+
+    `pullback(o_grad, final_state_grad=None)` takes what the results are weighed with: for o, or every output in a
+    tuple, an array of its shape and dtype, and for the final states f32 arrays of theirs, one or a tuple, or None for
+    zeros. It returns the gradients of the sum of all results so weighed, in a dict: by name of every input that is no
+    integer, an array of its shape and dtype, and as "initial_state", if one was given, f32 arrays like those.
+    `td.stop_gradient` is taken for a constant.
+
+    The gradients are found by two launches, one along time and one against it, from the inputs alone: of the forward
+    nothing is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
+    order: the same bits in every run.
+
+    Not with out, axis or causal=False: an error.
+    """
+    for name, value, default in (("out", kwargs.get("out"), None), ("axis", kwargs.get("axis"), None)):
+        if value is not default:
+            raise LaunchError(f"{scan.name}: argument '{name}': vjp does not take it, found {value!r}")
+    if not kwargs.get("causal", True):
+        raise LaunchError(f"{scan.name}: argument 'causal': vjp knows causal scans only, found causal=False")
+    results = call_scan(scan, *args, **kwargs)
+    own = {name: value for name, value in kwargs.items() if name not in CALL_SETTINGS}
+    settings = {name: value for name, value in kwargs.items() if name in CALL_SETTINGS}
+
+    def pullback(o_grad: Any, final_state_grad: Any = None) -> dict[str, Any]:
+        """The gradients; see vjp_scan."""
+        return _Backward(scan, args, own, settings).run(o_grad, final_state_grad)
+
+    return results, pullback
+
+
+class _Backward:
+    """The backward of one call."""
+
+    def __init__(self, scan: Scan, args: tuple[Any, ...], own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.scan = scan
+        self.bound = bound = bind(scan, args, own, CALL_SETTINGS, bool(settings.get("head_first")))
+        on, arch, stream = (settings.get(name) for name in ("on", "arch", "stream"))
+        self.launch = Launch(bound, on, arch, stream, bool(settings.get("fast_math")))
+        self.letter = "B"
+        if settings.get("cu_seqlens") is not None:
+            bound.pack(settings["cu_seqlens"])
+            self.letter = "N"
+
+    def run(self, o_grad: Any, final_state_grad: Any) -> dict[str, Any]:
+        """All gradients."""
+        bound, launch = self.bound, self.launch
+        rows = bound.sequences
+        initial = f32_states(bound, "initial_state", self.settings.get("initial_state"), rows, self.letter)
+        final = f32_states(bound, "final_state_grad", final_state_grad, rows, self.letter)
+        fields = dict(bound.inputs)
+        fields.update((f"{name}_initial", state) for name, state in (initial or {}).items())
+        given = self._output_gradients(o_grad)
+        given.update((f"{name}_final_grad", arrays.contiguous(state)) for name, state in (final or {}).items())
+        made = launch.backward(
+            fields,
+            given,
+            initial=initial is not None,
+            final=final is not None,
+            cu_seqlens=bound.cu_seqlens,
+            reverse=bool(self.settings.get("reverse")),
+            segments=self.settings.get("segments"),
+        )
+        gradients = {
+            p.name: self._of_input(p, made.get(f"{p.name}_grad"))
+            for p in self.scan.inputs
+            if p.dtype is None or not p.dtype.is_int
+        }
+        if initial is not None:
+            states = [made.get(f"{name}_initial_grad", arrays.zeros_like(state)) for name, state in initial.items()]
+            gradients["initial_state"] = one_or_all(states)
+        return gradients
+
+    def _output_gradients(self, value: Any) -> dict[str, Any]:
+        """Arrays [B, T, H, ...] by name."""
+        bound, launch = self.bound, self.launch
+        shapes = launch.output_shapes()
+        given = list(value) if isinstance(value, (tuple, list)) else [value]
+        if len(given) != len(shapes):
+            expected = "one array" if len(shapes) == 1 else f"a tuple of {len(shapes)} arrays"
+            raise bound.fail("o_grad", f"expected {expected}, found {len(given)}")
+        found = {}
+        for (name, shape), array in zip(shapes.items(), given, strict=True):
+            label = "o_grad" if len(shapes) == 1 else f"o_grad[{name}]"
+            if array is None:
+                array = arrays.zeros(shape, launch.dtype, bound.model)
+            bound.check_array(label, array)
+            bound.check_dtype(label, array, launch.dtype)
+            if arrays.shape_of(array) != shape:
+                raise bound.fail(label, f"expected {shape}, found {arrays.shape_of(array)}")
+            found[f"{name}_grad"] = bound.inner(arrays.contiguous(array))
+        return found
+
+    def _of_input(self, p: InputParam, gradient: Any) -> Any:
+        """The gradient of an input in the shape in which it was given, from that for every head and sequence."""
+        bound, given = self.bound, self.bound.inputs[p.name]
+        if gradient is None:
+            return arrays.zeros_like(bound.inner(given, p.indices))
+        if p.name in bound.grouped:
+            batch, time, heads, *value = arrays.shape_of(gradient)
+            groups = bound.heads[p.name]
+            if "T" in p.indices:
+                gradient = gradient.reshape(batch, time, groups, heads // groups, *value).sum(3)
+            else:
+                gradient = gradient.reshape(batch, groups, -1, *arrays.shape_of(gradient)[2:]).sum((0, 2))
+        elif p.indices == "BT":
+            gradient = gradient.sum(2)
+        elif p.indices == "H":
+            gradient = gradient.sum(0)
+        elif p.indices == "":
+            gradient = gradient.sum((0, 1))
+        return bound.inner(arrays.cast(gradient, given), p.indices)
