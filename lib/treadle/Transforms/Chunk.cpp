@@ -101,8 +101,22 @@ Value ChunkKernel::runningSum(Value tile) {
   return scanned({tile}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
 }
 
-Value ChunkKernel::isNotBefore() {
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, column(positions, rows), row(positions, rows));
+Value ChunkKernel::sees(StateForm::Reads reads) {
+  auto predicate = reads == StateForm::Old ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sge;
+  return arith::CmpIOp::create(builder, loc, predicate, column(positions, rows), row(positions, rows));
+}
+
+Value ChunkKernel::shifted(Value tile, Value before) {
+  // Of neighbours that are put together, the last two are known: (last but one, last, whether there is one before it).
+  auto combine = [&](ValueRange a, ValueRange b) {
+    Value isLong = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, b[2], constant(b[2].getType(), 0));
+    return SmallVector<Value>{select(isLong, b[0], a[1]), b[1], constant(b[2].getType(), 1)};
+  };
+  Value none = constant(tile.getType(), 0);
+  auto shape = cast<RankedTensorType>(tile.getType()).getShape();
+  Value first = isa<RankedTensorType>(before.getType()) ? row(before, rows) : splat(before, tile.getType());
+  return select(spread(builder, loc, isPosition(arith::CmpIPredicate::eq, zero), shape), first,
+                scanned({none, tile, none}, combine));
 }
 
 //===-- values of the step at all rows -------------------------------------===//
@@ -110,9 +124,18 @@ Value ChunkKernel::isNotBefore() {
 FailureOr<Value> ChunkKernel::lift(Part &part, Value value) {
   if (Value known = part.lifted.lookupOrNull(value))
     return known;
-  if (auto state = llvm::find(scan.getStateArguments(), value); state != scan.getStateArguments().end())
-    return delayed(part, state - scan.getStateArguments().begin(), 0);
   Value result;
+  if (auto place = llvm::find(scan.getStateArguments(), value); place != scan.getStateArguments().end()) {
+    unsigned state = place - scan.getStateArguments().begin();
+    if (form.isDelay(state))
+      return delayed(part, state, 0);
+    FailureOr<Value> next = lift(part, newOf(state));
+    if (failed(next))
+      return failure();
+    result = shifted(*next, part.before[state]);
+    part.lifted.map(value, result);
+    return result;
+  }
   if (!isMoving(value)) {
     FailureOr<Value> one = stillValue(value);
     if (failed(one))

@@ -12,13 +12,17 @@ namespace treadle {
 struct Gate {
   enum Kind { None, Constant, Token, Channel } kind = None;
   Decay decay;
+  StateForm::Reads reads = StateForm::New;
   // While the part's end is sought:
-  mlir::Value sums;  ///< of log-decays, from the part's first token on
-  mlir::Value first; ///< that token's own log-decay
-  mlir::Value out;   ///< is a token out of bounds? [rows], or [rows, channels]
+  mlir::Value sums;    ///< of log-decays, from the part's first token on
+  mlir::Value reading; ///< of those of what a token reads, if that is not the new state: without its own
+  mlir::Value first;   ///< that token's own log-decay, if sums are without it
+  mlir::Value out;     ///< is a token out of bounds? [rows], or [rows, channels]
   // Of a running log-sum-exp z that decays telescope to (z - z', see `isSoftmax`), the sums themselves instead:
   mlir::Value base;  ///< what they are relative to, in logarithms
   mlir::Value terms; ///< e^(x - base)
+  mlir::Value atWrite() const { return reads == StateForm::Sum ? reading : sums; }
+  mlir::Value atRead() const { return reads == StateForm::New ? sums : reading; }
   // None has none of these. Otherwise, with b the sum up to a token, e^…:
   mlir::Value start;  ///< b: what is left at a token of the state before the part. Channel: b - r
   mlir::Value toEnd;  ///< total - b: what is left at the end of a token's share. Channel: r - b
@@ -55,6 +59,9 @@ struct Part {
 /// vector are factored: q_i e^{b_i - r} and k_j e^{r - b_j}, with r such that neither leaves the range of f32 as long
 /// as b does not fall by more than a bound in a part; where it would, the chunk is worked on in several parts. So every
 /// weight is right, however strong decays are, and a log-decay of -inf begins a part.
+///
+/// Where the old state is read, or the sum before it decays, b_i or both b are sums without the token's own g, and of
+/// the old state j < i. Sums over the other axis of S are the same with keys and values exchanged.
 ///
 /// Where S decays by a running log-sum-exp z of x, e^{b_i} is 1 / s_i, with s the sum of e^{x - base} so far: no
 /// logarithm is taken and, of a key that is e^{x - z} itself, no second exponential.
@@ -112,8 +119,9 @@ private:
   Value sum(Value tile, unsigned axis);
   Value scanned(llvm::ArrayRef<Value> tiles,
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
-  Value runningSum(Value tile); ///< along time
-  Value isNotBefore();          ///< at [i, j]: token i is j or comes after it
+  Value runningSum(Value tile);            ///< along time
+  Value shifted(Value tile, Value before); ///< what each row's predecessor has; the first: `before`
+  Value sees(StateForm::Reads reads);      ///< at [i, j]: what token i reads has what token j adds
 
   //===-- LinearScan.cpp: sums of products in chunks -------------------------===//
   llvm::LogicalResult openGates(Part &part, Phase phase, mlir::ValueRange telescopes);
@@ -132,11 +140,12 @@ private:
   Result weighted(Part &part, Value vector, Value weights, mlir::Type element, bool masked);
   Result query(Part &part, const StateForm &form, const Gate *gate, Value vector);
   Result key(Part &part, const StateForm &form, const Gate *gate);
+  Result acrossReadout(Part &part, unsigned state, const Readout &readout);
   Result softmaxKey(Part &part, const StateForm &form, const Gate *gate);
   Result values(Part &part, const StateForm &form, mlir::Type element);
   Result scalarProducts(Part &part, const StateForm &how, Value query, Value key);
   Result channelScores(Part &part, const StateForm &form, const Gate *gate, Value vector);
-  Result scores(Part &part, const StateForm &form, const Gate *gate, Value query);
+  Result scores(Part &part, const StateForm &form, const Gate *gate, const Readout &readout);
   Result entering(Part &part, unsigned state, const Gate *gate);
   Result readout(Part &part, unsigned state, const Readout &readout);
   Result advance(Part &part, unsigned state);

@@ -17,9 +17,7 @@ int64_t Frame::stateBytes(int64_t rows) { return rows ? 36 << 10 : 20 << 10; }
 Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
     : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed, stateBytes(rows)), builder(mixer.function),
       loc(scan->getLoc()), rows(rows), least(least) {
-  isApproximate = scan.getNumOutputs() && llvm::none_of(scan.getOutputs().getTypes(), [](Type output) {
-                    return cast<FieldType>(output).getElementType().isF32();
-                  });
+  isApproximate = !narrowestOutput(scan).isF32();
 }
 
 //===-- little builders ----------------------------------------------------===//

@@ -49,7 +49,8 @@ ChunkKernel::Weights ChunkKernel::weightsOf(const StateForm &how) {
 }
 
 Gate *ChunkKernel::gateOf(Part &part, const StateForm &how) {
-  return llvm::find_if(part.gates, [&](const Gate &gate) { return gate.decay == how.decay; });
+  return llvm::find_if(part.gates,
+                       [&](const Gate &gate) { return gate.decay == how.decay && gate.reads == how.reads; });
 }
 
 /// A decay by the running log-sum-exp of a vector, which is worked with as the sum itself.
@@ -90,9 +91,9 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
       continue;
     Gate gate;
     gate.decay = how.decay;
+    gate.reads = how.reads;
     gate.kind = kindOf(how.decay);
     if (gate.kind >= Gate::Token) {
-      Value isFirst = isPosition(arith::CmpIPredicate::eq, part.from);
       if (isSoftmax(how.decay)) {
         // Relative to the larger of what there is before the part and its first token, the sum is at least 1.
         unsigned state = *how.decay.telescope;
@@ -115,6 +116,7 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
           return how.decay.rises ? op<arith::SubFOp>(to, from) : op<arith::SubFOp>(from, to);
         };
         gate.first = fall(before, first);
+        Value isFirst = isPosition(arith::CmpIPredicate::eq, part.from);
         Value across = isa<RankedTensorType>(first.getType()) ? row(first, rows) : splat(first, z.getType());
         Value sums = fall(across, z);
         // Infinities have no difference.
@@ -130,9 +132,16 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
         FailureOr<Value> g = logDecay(part, how.decay);
         if (failed(g))
           return failure();
-        gate.first = at(part.from, *g);
-        Value isLater = op<arith::AndIOp>(isPosition(arith::CmpIPredicate::sgt, part.from), part.valid);
-        gate.sums = runningSum(mask(isLater, *g, 0));
+        bool isBounded = how.reads != StateForm::Sum; // by what is read
+        if (isBounded)
+          gate.first = at(part.from, *g);
+        auto after = isBounded ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sge;
+        gate.sums = runningSum(mask(op<arith::AndIOp>(isPosition(after, part.from), part.valid), *g, 0));
+      }
+      if (how.reads != StateForm::New) {
+        auto type = cast<RankedTensorType>(gate.sums.getType());
+        Type row = type.getRank() == 1 ? type.getElementType() : Type(type.clone(type.getShape().drop_front()));
+        gate.reading = shifted(gate.sums, constant(row, 0));
       }
       if (!gate.out && !part.isWhole)
         outOfBounds(gate, part);
@@ -145,7 +154,8 @@ LogicalResult ChunkKernel::openGates(Part &part, Phase phase, ValueRange telesco
 /// Which tokens' sums of log-decays are out of bounds. A NaN is, too.
 void ChunkKernel::outOfBounds(Gate &gate, Part &part) {
   auto compare = [&](arith::CmpFPredicate predicate, double bound) -> Value {
-    return arith::CmpFOp::create(builder, loc, predicate, gate.sums, constant(gate.sums.getType(), bound));
+    Value sums = gate.reads == StateForm::Sum ? gate.reading : gate.sums;
+    return arith::CmpFOp::create(builder, loc, predicate, sums, constant(sums.getType(), bound));
   };
   gate.out =
       op<arith::OrIOp>(compare(arith::CmpFPredicate::ULT, -mostFall), compare(arith::CmpFPredicate::UGT, mostRise));
@@ -202,14 +212,18 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
       Value place = arith::SIToFPOp::create(builder, loc, vector, positions);
       Value count = op<arith::SubFOp>(place, splat(number(op<arith::SubIOp>(part.from, index(1))), vector));
       count = op<arith::MaximumFOp>(op<arith::MinimumFOp>(count, splat(n, vector)), constant(vector, 0));
-      gate.start = power(*g, count);
-      gate.toEnd = mask(part.valid, power(*g, op<arith::SubFOp>(splat(n, vector), count)), 0);
+      Value without = op<arith::MaximumFOp>(op<arith::SubFOp>(count, constant(vector, 1)), constant(vector, 0));
+      gate.start = power(*g, gate.reads == StateForm::New ? count : without);
+      Value added = gate.reads == StateForm::Sum ? without : count;
+      gate.toEnd = mask(part.valid, power(*g, op<arith::SubFOp>(splat(n, vector), added)), 0);
       gate.whole = power(*g, n);
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPoint(loop); // the same for all chunks
       place = arith::SIToFPOp::create(builder, loc, vector, positions);
-      Value within = power(*g, op<arith::SubFOp>(column(place, rows), row(place, rows)));
-      gate.within = select(isNotBefore(), within, constant(pairs, 0));
+      Value distance = op<arith::SubFOp>(column(place, rows), row(place, rows));
+      if (gate.reads == StateForm::Old)
+        distance = op<arith::SubFOp>(distance, constant(pairs, 1));
+      gate.within = select(sees(gate.reads), power(*g, distance), constant(pairs, 0));
       continue;
     }
     if (gate.base) {
@@ -228,19 +242,27 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
     Value total = lastOf(part, gate.sums);
     gate.change = gate.first ? op<arith::AddFOp>(total, gate.first) : total;
     if (gate.kind == Gate::Token) {
-      gate.start = exp(gate.first ? op<arith::AddFOp>(gate.sums, splat(gate.first, vector)) : gate.sums);
-      gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.sums)), 0);
+      Value start = gate.atRead();
+      if (gate.first) {
+        Value first = splat(gate.first, vector);
+        if (gate.reads == StateForm::Old)
+          first = mask(isPosition(arith::CmpIPredicate::ne, part.from), first, 0);
+        start = op<arith::AddFOp>(start, first);
+      }
+      gate.start = exp(start);
+      gate.toEnd = mask(part.valid, exp(op<arith::SubFOp>(splat(total, vector), gate.atWrite())), 0);
       gate.whole = exp(gate.change);
-      Value gap = op<arith::SubFOp>(column(gate.sums, rows), row(gate.sums, rows));
-      gate.within = exp(select(isNotBefore(), gap, constant(pairs, 0)));
+      Value gap = op<arith::SubFOp>(column(gate.atRead(), rows), row(gate.atWrite(), rows));
+      gate.within = exp(select(sees(gate.reads), gap, constant(pairs, 0)));
       continue;
     }
     Type tile = gate.sums.getType();
-    gate.start = exp(op<arith::SubFOp>(gate.sums, constant(tile, middle)));
-    gate.toEnd = exp(op<arith::SubFOp>(constant(tile, middle), gate.sums));
+    gate.start = exp(op<arith::SubFOp>(gate.atRead(), constant(tile, middle)));
+    gate.toEnd = exp(op<arith::SubFOp>(constant(tile, middle), gate.atWrite()));
     Type channels = total.getType();
     gate.whole = exp(op<arith::SubFOp>(total, constant(channels, middle)));
-    gate.enter = exp(op<arith::AddFOp>(gate.first, constant(channels, middle)));
+    Value enter = constant(channels, middle);
+    gate.enter = exp(gate.first ? op<arith::AddFOp>(gate.first, enter) : enter);
   }
   return success();
 }
@@ -249,9 +271,7 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
 
 /// What products are of: the type of the results. A vector of decays takes factors out of the range of f16.
 Type ChunkKernel::productType(const StateForm &how) {
-  Type element = builder.getF32Type();
-  if (scan.getNumOutputs())
-    element = cast<FieldType>(scan.getOutputs().front().getType()).getElementType();
+  Type element = narrowestOutput(scan);
   if (element.isF16() && phase != OutputsOnly && kindOf(how.decay) == Gate::Channel)
     return builder.getF32Type();
   return element;
@@ -268,8 +288,7 @@ Value ChunkKernel::dot(Value a, Value b, Value c) {
   auto left = cast<RankedTensorType>(a.getType()), right = cast<RankedTensorType>(b.getType());
   if (!c)
     c = constant(RankedTensorType::get({left.getDimSize(0), right.getDimSize(1)}, builder.getF32Type()), 0);
-  bool isTf32 = left.getElementType().isF32() && scan.getNumOutputs() &&
-                !cast<FieldType>(scan.getOutputs().front().getType()).getElementType().isF32();
+  bool isTf32 = left.getElementType().isF32() && !narrowestOutput(scan).isF32();
   return tile::DotOp::create(builder, loc, c.getType(), a, b, c,
                              isTf32 ? tile::Precision::tf32 : tile::Precision::ieee);
 }
@@ -426,24 +445,24 @@ FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, co
   return dot(*q, transposed(*k), {});
 }
 
-/// The weighted products of queries and keys, f32 [rows, rows], 0 where the key's token is none of those before.
-FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
+/// The weighted products of queries and keys, or of what is read across and values, f32 [rows, rows], 0 where what the
+/// key's token adds is not seen.
+FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, const Readout &what) {
+  bool isAcross = what.axis != how.axis;
+  Value with = isAcross ? how.value : how.key;
   for (auto &[otherQuery, otherKey, otherGate, tile] : part.scores)
-    if (otherQuery == vector && otherKey == how.key && otherGate == gate)
+    if (otherQuery == what.query && otherKey == with && otherGate == gate)
       return tile;
-  FailureOr<Value> product =
-      gate->kind == Gate::Channel ? channelScores(part, how, gate, vector) : scalarProducts(part, how, vector, how.key);
+  FailureOr<Value> product = gate->kind == Gate::Channel && !isAcross ? channelScores(part, how, gate, what.query)
+                                                                      : scalarProducts(part, how, what.query, with);
   if (failed(product))
     return failure();
   Value tile = *product;
   if (gate->within)
     tile = op<arith::MulFOp>(tile, gate->within);
-  if (gate->kind == Gate::Constant) {
-    part.scores.push_back({vector, how.key, gate, tile});
-    return tile; // its weights are 0 where there is nothing
-  }
-  tile = select(isNotBefore(), tile, constant(tile.getType(), 0));
-  part.scores.push_back({vector, how.key, gate, tile});
+  if (gate->kind != Gate::Constant) // whose weights are 0 where there is nothing
+    tile = select(sees(gate->reads), tile, constant(tile.getType(), 0));
+  part.scores.push_back({what.query, with, gate, tile});
   return tile;
 }
 
@@ -459,11 +478,30 @@ FailureOr<Value> ChunkKernel::entering(Part &part, unsigned state, const Gate *g
   return op<arith::MulFOp>(before, factor);
 }
 
-FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout &what) {
+/// A sum over the axis along which values run.
+FailureOr<Value> ChunkKernel::acrossReadout(Part &part, unsigned state, const Readout &what) {
   const StateForm &how = form.states[state];
   const Gate *gate = gateOf(part, how);
   Type element = productType(how);
-  FailureOr<Value> p = scores(part, how, gate, what.query), q = query(part, how, gate, what.query);
+  FailureOr<Value> p = scores(part, how, gate, what), q = operand(part, what.query, element, false);
+  FailureOr<Value> before = entering(part, state, gate), k = key(part, how, gate);
+  if (failed(p) || failed(q) || failed(before) || failed(k))
+    return failure();
+  Value out = dot(*q, rounded(*before, element), {});
+  auto shape = cast<RankedTensorType>(out.getType()).getShape();
+  if (gate->kind == Gate::Constant || gate->kind == Gate::Token)
+    out = op<arith::MulFOp>(out, spread(builder, loc, gate->start, shape));
+  out = dot(rounded(*p, element), *k, out);
+  return gate->kind == Gate::Channel ? op<arith::MulFOp>(out, gate->start) : out;
+}
+
+FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout &what) {
+  const StateForm &how = form.states[state];
+  if (what.axis != how.axis)
+    return acrossReadout(part, state, what);
+  const Gate *gate = gateOf(part, how);
+  Type element = productType(how);
+  FailureOr<Value> p = scores(part, how, gate, what), q = query(part, how, gate, what.query);
   FailureOr<Value> before = entering(part, state, gate);
   if (failed(p) || failed(q) || failed(before))
     return failure();
@@ -538,5 +576,6 @@ FailureOr<Value> ChunkKernel::ofFinal(Part &part, unsigned state, const Readout 
   FailureOr<Value> q = operand(part, what.query, element, false);
   if (failed(q))
     return failure();
-  return transposed(dot(rounded(final, element), transposed(*q), {}));
+  return what.axis == how.axis ? transposed(dot(rounded(final, element), transposed(*q), {}))
+                               : dot(*q, rounded(final, element), {});
 }

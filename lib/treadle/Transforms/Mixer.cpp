@@ -239,6 +239,14 @@ void treadle::bringConstants(ScanOp scan) {
   });
 }
 
+Type treadle::narrowestOutput(ScanOp scan) {
+  Type narrowest = Float32Type::get(scan.getContext());
+  for (Type output : scan.getOutputs().getTypes())
+    if (Type element = cast<FieldType>(output).getElementType(); !element.isF32())
+      narrowest = element;
+  return narrowest;
+}
+
 void treadle::separateConstants(ScanOp scan) {
   for (Operation &op : llvm::make_early_inc_range(scan.getStep().front())) {
     if (!isa<arith::ConstantOp, tile::SplatOp>(op))

@@ -47,6 +47,9 @@ void bringConstants(ScanOp scan);
 /// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
 void separateConstants(ScanOp scan);
 
+/// The type of the narrowest output, which says how exact products have to be; f32 without outputs.
+mlir::Type narrowestOutput(ScanOp scan);
+
 struct Mixer {
   mlir::func::FuncOp function;
   ScanOp scan;

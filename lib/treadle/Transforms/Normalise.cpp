@@ -6,7 +6,9 @@
 //     broadcast(d[K]) * S + broadcast(k[K]) * broadcast(v[V])      decay log d, key k, value v
 //     reduce(broadcast(q[K]) * S) along 0                          a readout with query q
 //
-// Old values appear in these places only, and in e^(z - z') of a running state z, whose sums telescope.
+// What is read is the new value or the old one, or, where the decay comes last, as in what walks back from a forward,
+// the sum that it is applied to. Old values of matrices appear in these places only, and in e^(z - z') of a running
+// state z, whose sums telescope.
 //
 //===----------------------------------------------------------------------===//
 
@@ -61,7 +63,9 @@ private:
 
   std::optional<StateForm> classify(unsigned state);
   std::optional<StateForm> extremum(unsigned state);
-  std::optional<StateForm> linear(unsigned state, const Affine &update);
+  bool isReadOnTheWay(Value value, Value read, unsigned state);
+  Value sumOf(unsigned state, SmallVectorImpl<Value> &addends);
+  std::optional<StateForm> linear(unsigned state, Affine update);
   std::optional<unsigned> changing(Value factor);
   std::optional<Decay> decayOf(ArrayRef<Core> factors, Type vector);
   bool findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form);
@@ -130,9 +134,10 @@ std::optional<Affine> Normaliser::affine(Value value, Value state) {
       std::optional<Affine> product = affine(op->getOperand(1 - other), state);
       if (!product)
         return std::nullopt;
-      if (!product->addends.empty())
-        return no(value, "a sum with the state is multiplied");
-      product->factors.push_back(op->getOperand(other));
+      Value factor = op->getOperand(other);
+      product->factors.push_back(factor);
+      for (Value &addend : product->addends)
+        addend = arith::MulFOp::create(builder, op->getLoc(), factor, addend);
       return product;
     }
   }
@@ -286,15 +291,41 @@ std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
   return decay;
 }
 
-/// Follows a state's new value through products to sums over one axis.
+/// Whether, from a value on, anything but `read` and the new value is used for something else than the new value.
+bool Normaliser::isReadOnTheWay(Value value, Value read, unsigned state) {
+  return value != newOf(state) && llvm::any_of(value.getUses(), [&](OpOperand &use) {
+    Operation *op = use.getOwner();
+    if (op->getNumResults() == 1 && (op->getResult(0) == newOf(state) || uses(newOf(state), op->getResult(0))))
+      return isReadOnTheWay(op->getResult(0), read, state);
+    return value != read;
+  });
+}
+
+/// Of a state that is e^g (S + addends): the sum. Null: it is none such.
+Value Normaliser::sumOf(unsigned state, SmallVectorImpl<Value> &addends) {
+  SmallVector<Value> factors;
+  appendFactors(newOf(state), factors);
+  auto *found = llvm::find_if(factors, [&](Value factor) { return uses(factor, oldOf(state)); });
+  if (factors.size() < 2 || found == factors.end() || !found->getDefiningOp<arith::AddFOp>())
+    return {};
+  std::optional<Affine> sum = affine(*found, oldOf(state));
+  if (!sum || !sum->factors.empty())
+    return {};
+  addends.assign(sum->addends);
+  return *found;
+}
+
+/// Follows a value of a state through products to sums over one axis.
 bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form) {
   for (OpOperand &use : value.getUses()) {
     Operation *op = use.getOwner();
-    if (op == yield && use.getOperandNumber() == yield.getOutputs().size() + state)
+    bool isUpdate = op == yield && use.getOperandNumber() == yield.getOutputs().size() + state;
+    if (isUpdate || (form.reads != StateForm::New && factors.empty() && op->getNumResults() == 1 &&
+                     (newOf(state) == op->getResult(0) || uses(newOf(state), op->getResult(0)))))
       continue;
     if (auto product = dyn_cast<arith::MulFOp>(op)) {
       Value other = op->getOperand(1 - use.getOperandNumber());
-      if (uses(other, newOf(state)))
+      if (uses(other, value))
         return no(product, "the state is multiplied by what is computed from it"), false;
       factors.push_back(other);
       if (!findReadouts(product, factors, state, form))
@@ -308,35 +339,45 @@ bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsi
       return no(op->getNumResults() ? op->getResult(0) : value,
                 "the state is read other than by a sum of products along one of its axes"),
              false;
-    if (!form.readouts.empty() && form.axis != reduce.getAxis())
-      return no(reduce.getResult(0), "the state is summed over one axis here, and over another elsewhere"), false;
-    form.axis = reduce.getAxis();
+    unsigned axis = reduce.getAxis();
     SmallVector<Value> query;
     for (Value factor : factors) {
       std::optional<SmallVector<Core>> cores = coresOf(factor);
       if (!cores)
         return false;
       for (const Core &core : *cores) {
-        if (core.axis && *core.axis != form.axis)
+        if (core.axis && *core.axis != axis)
           return no(factor, "a factor of the state runs along another axis than the sum"), false;
         query.push_back(core.value);
       }
     }
-    auto vector = RankedTensorType::get({tensorOf(value).getDimSize(form.axis)}, builder.getF32Type());
-    form.readouts.push_back({reduce.getResult(0), productOf(query, vector)});
+    auto vector = RankedTensorType::get({tensorOf(value).getDimSize(axis)}, builder.getF32Type());
+    form.readouts.push_back({reduce.getResult(0), productOf(query, vector), axis});
   }
   return true;
 }
 
 /// S = e^g S + key ⊗ value.
-std::optional<StateForm> Normaliser::linear(unsigned state, const Affine &update) {
+std::optional<StateForm> Normaliser::linear(unsigned state, Affine update) {
   RankedTensorType type = tensorOf(oldOf(state));
   if (!type || type.getRank() > 2 || llvm::is_contained(type.getShape(), 1))
     return no(newOf(state), "the state is no matrix or vector");
   StateForm form;
   form.kind = StateForm::Linear;
+  Value read = newOf(state);
+  if (Value sum = sumOf(state, update.addends)) {
+    form.reads = StateForm::Sum;
+    read = sum;
+  } else if (newOf(state).hasOneUse() && !oldOf(state).hasOneUse()) {
+    form.reads = StateForm::Old;
+    read = oldOf(state);
+  }
+  if (form.reads != StateForm::New && (scan.getNoncausal() || !newOf(state).hasOneUse()))
+    return no(newOf(state), "the state is read both before and after its decay");
+  if (isReadOnTheWay(oldOf(state), read, state))
+    return no(newOf(state), "something else than the state's new value is computed on the way to it");
   SmallVector<Value> none;
-  if (!findReadouts(newOf(state), none, state, form))
+  if (!findReadouts(read, none, state, form))
     return std::nullopt;
   SmallVector<Core> decays;
   for (Value factor : update.factors) {
@@ -345,12 +386,15 @@ std::optional<StateForm> Normaliser::linear(unsigned state, const Affine &update
       return std::nullopt;
     decays.append(*cores);
   }
-  if (form.readouts.empty())
-    for (const Core &decay : decays)
-      form.axis = decay.axis.value_or(form.axis);
-  for (const Core &decay : decays)
-    if (decay.axis && *decay.axis != form.axis)
-      return no(decay.value, "the state decays along another axis than it is summed over");
+  if (!form.readouts.empty())
+    form.axis = form.readouts.front().axis;
+  std::optional<unsigned> along;
+  for (const Core &decay : decays) {
+    if (decay.axis && along.value_or(*decay.axis) != *decay.axis)
+      return no(decay.value, "the state decays along several axes");
+    if (decay.axis)
+      along = form.axis = *decay.axis;
+  }
   auto vectorAlong = [&](unsigned axis) {
     return RankedTensorType::get({type.getDimSize(axis)}, builder.getF32Type());
   };
@@ -361,6 +405,10 @@ std::optional<StateForm> Normaliser::linear(unsigned state, const Affine &update
       isa<RankedTensorType>(oldOf(*decay->telescope).getType()))
     return no(newOf(state), "the running state of the decay has another shape");
   form.decay = *decay;
+  if (form.reads != StateForm::New && decay->telescope)
+    return no(newOf(state), "the state is read before it decays by a running state");
+  if (form.reads == StateForm::Old && decay->channel)
+    return no(newOf(state), "the state's old value is read, and it decays by a vector");
   if (type.getRank() == 1) {
     Value sum;
     for (Value addend : update.addends)
@@ -429,8 +477,11 @@ bool Normaliser::check(Value value) {
     return true;
   for (unsigned z = 0; z < forms.size(); ++z) {
     bool isDelay = forms[z]->kind == StateForm::Delay;
+    if (value == oldOf(z) && forms[z]->kind == StateForm::Linear)
+      return no(value, "the old value of state " + Twine(z) + " is used"), false;
     if (value == oldOf(z))
-      return isDelay ? check(forms[z]->x) : (no(value, "the old value of state " + Twine(z) + " is used"), false);
+      return scan.getNoncausal() ? (no(value, "the old value of state " + Twine(z) + " is used"), false)
+                                 : check(isDelay ? forms[z]->x : newOf(z));
     if (isDelay)
       continue;
     if (forms[z]->kind == StateForm::Linear) {

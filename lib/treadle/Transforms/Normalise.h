@@ -25,12 +25,13 @@ struct Decay {
 /// A sum over an axis of a state times a vector: q @ S.
 struct Readout {
   mlir::Value result, query;
+  unsigned axis;
 };
 
 /// How a state comes from its old value, and how it is read.
 struct StateForm {
   enum Class {
-    Linear,    ///< S = e^g S + key ⊗ value, read by sums over one axis; of rank 1: n = e^g n + key, read by q @ n
+    Linear,    ///< S = e^g S + key ⊗ value, read by sums over an axis; of rank 1: n = e^g n + key, read by q @ n
     Add,       ///< s = s + x
     Max,       ///< s = max(s, x)
     Min,       ///< s = min(s, x)
@@ -39,7 +40,9 @@ struct StateForm {
     Delay,     ///< s = x, of inputs and other delays: what x was at the token before
   } kind;
   // Linear:
-  unsigned axis = 0; ///< that readouts sum over
+  /// Which of its values readouts are of: the new one, the old one, or, of S = e^g (S + key ⊗ value), the sum.
+  enum Reads { New, Old, Sum } reads = New;
+  unsigned axis = 0; ///< that the key runs along, and the decay, if it is a vector
   Decay decay;
   mlir::Value key, value; ///< no value: the state has rank 1
   llvm::SmallVector<Readout> readouts;

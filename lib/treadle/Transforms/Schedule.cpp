@@ -27,9 +27,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
     return tensor ? tensor.getNumElements() : 1;
   };
-  int64_t result = 0, productBytes = 4;
-  if (scan.getNumOutputs())
-    productBytes = cast<FieldType>(scan.getOutputs().front().getType()).getElementType().getIntOrFloatBitWidth() / 8;
+  int64_t result = 0, productBytes = narrowestOutput(scan).getIntOrFloatBitWidth() / 8;
   for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
     auto field = cast<FieldType>(input.getType());
     if (field.getIndices().contains('T') && !argument.use_empty())
@@ -42,8 +40,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     result += key * value * (4 + productBytes) + rows * rows * productBytes;
     // Factors of vectors take f16 to f32, whose fragments are not read from one copy.
     bool isVector = how.decay.channel || how.decay.telescope;
-    bool isWide = isVector && scan.getNumOutputs() &&
-                  cast<FieldType>(scan.getOutputs().front().getType()).getElementType().isF16();
+    bool isWide = isVector && narrowestOutput(scan).isF16();
     if (isVector || !isa<BlockArgument>(how.key))
       result += 2 * rows * key * (isWide ? 8 : productBytes);
     if (!isa<BlockArgument>(how.value) || !how.decay.isNone())
