@@ -36,7 +36,18 @@ static Operation *combineOf(tile::ReduceOp reduce) {
 
 //===-- terms --------------------------------------------------------------===//
 
-void Adjoint::add(Value value, Value term) { terms[value].push_back(term); }
+void Adjoint::add(Value value, Value term) {
+  auto isNegative = [](Value a, Value b) {
+    auto minus = a.getDefiningOp<arith::NegFOp>();
+    return minus && minus.getOperand() == b;
+  };
+  SmallVector<Value> &all = terms[value];
+  auto *opposite = llvm::find_if(all, [&](Value v) { return isNegative(v, term) || isNegative(term, v); });
+  if (opposite == all.end())
+    all.push_back(term);
+  else
+    all.erase(opposite);
+}
 
 Value Adjoint::of(Value value) {
   SmallVector<Value> &all = terms[value];
@@ -77,7 +88,11 @@ static bool isConstant(Value value, double number) {
 Value Adjoint::product(Value a, Value b) {
   if (isConstant(a, 1))
     return b;
-  return isConstant(b, 1) ? a : make<arith::MulFOp>(a, b);
+  if (isConstant(b, 1))
+    return a;
+  auto [first, second] = std::minmax(a.getAsOpaquePointer(), b.getAsOpaquePointer());
+  Value &known = products[{first, second}];
+  return known ? known : known = make<arith::MulFOp>(a, b);
 }
 
 /// A value without an axis that has size 1.

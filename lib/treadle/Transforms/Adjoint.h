@@ -15,7 +15,7 @@ class Adjoint {
 public:
   explicit Adjoint(mlir::OpBuilder &builder) : builder(builder) {}
 
-  /// A value's gradient has a term more.
+  /// A value's gradient has a term more; with its negative both vanish.
   void add(mlir::Value value, mlir::Value term);
   mlir::ArrayRef<mlir::Value> termsOf(mlir::Value value) { return terms[value]; }
   /// The sum of the terms; null: there are none.
@@ -26,7 +26,7 @@ public:
 
   /// The sum along an axis. Factors that are the same along it are taken out.
   mlir::Value sumAlong(mlir::Value value, unsigned axis);
-  mlir::Value product(mlir::Value a, mlir::Value b);
+  mlir::Value product(mlir::Value a, mlir::Value b); ///< the same value for the same factors
 
 private:
   template <typename Op, typename... Operands> mlir::Value make(Operands... operands) {
@@ -47,6 +47,7 @@ private:
   mlir::Location loc = builder.getUnknownLoc();
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> terms;
   std::map<std::pair<llvm::SmallVector<void *>, unsigned>, mlir::Value> sums; ///< of products, by factors and axis
+  std::map<std::pair<void *, void *>, mlir::Value> products;                  ///< by factors
 };
 
 } // namespace treadle

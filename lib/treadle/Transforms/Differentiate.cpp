@@ -6,20 +6,24 @@
 //     gradients of inputs and old states = pull(step, gradients of outputs and new states)
 //
 // What of this depends on old states is known walking as the forward does, what depends on gradients of new states
-// walking back. So there are two mixers, whose walks follow each other:
+// walking back. So there are several mixers, whose walks follow each other:
 //
 //     past      from the initial states: gradients that need no later token, and what the other has to know
-//     future    from the final states' gradients, in the other direction: the other gradients
+//     future    from the final states' gradients, in the other direction: most of the others; with treadle.apart in
+//               several mixers, whose blocks can share what one block of all has to have
+//     sums      in that direction as well: gradients of decays, which are running sums of what the others keep
 //
-// What the second has to know is kept, a value for each token, as few numbers as will do; everything else is computed
-// again. A state as large as a matrix is not kept for the gradient of its decay: of S = e^g S + u, G being the gradient
-// of the new S and w what the token itself reads of it,
+// What a walk has to know of those before is kept, a value for each token, as few numbers as will do; everything else
+// is computed again. A state as large as a matrix is not kept for the gradient of its decay: of S = e^g S + u, G being
+// the gradient of the new S and w what the token itself reads of it,
 //
 //     S · G = w · S + (e^g S) · G  of the next token,      (e^g S) · G = S · G - u · G
 //
 // summed along the axes along which g is the same, so the gradient of g is a running sum from the end:
 //
 //     d = d of the next token + w · S - u · G
+//
+// and where g is by how much a running state changed, its gradient that of this state, w · S - u · G alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,6 +69,8 @@ struct Field {
 
 struct Sweep {
   SmallVector<Field> inputs, states, outputs;
+  unsigned walk = 1;
+  llvm::SetVector<Value> cut{}; ///< what others have kept
 };
 
 class Differentiator {
@@ -79,21 +85,32 @@ private:
   SmallVector<DecayFactor> decaysOf(unsigned state);
   LogicalResult pullAll();
   Value summed(const DecayFactor &factor, Value value);
+  std::optional<std::pair<unsigned, bool>> changeOf(const DecayFactor &factor);
   void pullDecays(unsigned state);
   void addFinalDecay(DecayFactor &factor, const std::string &name);
   bool isOfOld(Value value, unsigned state) {
     return value == oldStates[state] || decaying.contains(value.getDefiningOp());
   }
   void findDependence();
-  bool isPast(Value value) { return depends.lookup(value) == 1; }
-  bool isFuture(Value value) { return depends.lookup(value) & 2; }
+  /// Which walk computes a value; 0: any.
+  unsigned walkOf(Value value) {
+    unsigned all = depends.lookup(value);
+    return all & InSums ? Sums : all & InFuture ? Future : all & InPast ? Past : 0;
+  }
+  bool isBefore(Value value, unsigned walk) { return walkOf(value) && walkOf(value) < walk; }
+  bool isComputedApart(const DecayFactor &factor) { return factor.along.empty() || function->hasAttr("treadle.split"); }
   void choose();
-  SmallVector<Value> cutOf(ValueRange roots);
-  DenseSet<Value> used(ValueRange roots, bool stopsAtCut);
-  SmallVector<bool> neededStates(SmallVectorImpl<Value> &roots);
+  using Cut = llvm::SetVector<Value>;
+  Cut cutOf(ValueRange roots, unsigned walk);
+  DenseSet<Value> used(ValueRange roots, const Cut &cut);
+  DenseSet<Value> used(ValueRange roots) { return used(roots, Cut()); }
+  SmallVector<bool> neededStates(SmallVectorImpl<Value> &roots, bool withStates, unsigned walk);
+  void addBackward(ArrayRef<unsigned> ofInputs, bool withStates, unsigned walk);
+  SmallVector<SmallVector<unsigned>> groupsOfInputs();
   void choosePast();
   FieldType fieldOf(StringRef indices, Value value);
   Value zeroOf(Type type);
+  void addKept(Sweep &sweep, const DenseSet<Value> &known);
   void addInputs(Sweep &sweep, const DenseSet<Value> &values);
   void addGradient(Sweep &sweep, unsigned input);
   void write(const Sweep &sweep, StringRef suffix, bool isReverse);
@@ -114,9 +131,12 @@ private:
   bool hasInitial = false, hasFinal = false;
   SmallVector<SmallVector<DecayFactor>> decays; ///< of every state
   DenseMap<Operation *, unsigned> decaying;     ///< products of factors with an old state
-  DenseMap<Value, unsigned> depends;            ///< 1: on old states, 2: on gradients of new ones
-  llvm::SetVector<Value> cut;
-  Sweep past, future;
+  enum Walk { Past = 1, Future, Sums };
+  enum : unsigned { InPast = 1, InFuture = 2, InSums = 4 };
+  DenseMap<Value, unsigned> depends; ///< on old states, on gradients of new ones, on running sums apart
+  Cut kept;                          ///< by a walk, for a later one
+  Sweep past;
+  SmallVector<Sweep, 1> backward; ///< in order
 };
 
 } // namespace
@@ -246,6 +266,18 @@ Value Differentiator::summed(const DecayFactor &factor, Value value) {
   return value;
 }
 
+/// The state by whose change, new - old if it rises and old - new if not, a decay is.
+std::optional<std::pair<unsigned, bool>> Differentiator::changeOf(const DecayFactor &factor) {
+  auto gap = factor.power.getDefiningOp()->getOperand(0).getDefiningOp<arith::SubFOp>();
+  for (unsigned z = 0; gap && z < oldStates.size(); ++z) {
+    if (gap.getLhs() == oldStates[z] && gap.getRhs() == newStates[z])
+      return std::pair(z, false);
+    if (gap.getLhs() == newStates[z] && gap.getRhs() == oldStates[z])
+      return std::pair(z, true);
+  }
+  return std::nullopt;
+}
+
 /// The gradients of a state's decays, once all that reads its new value is known.
 void Differentiator::pullDecays(unsigned state) {
   Value next = newStates[state];
@@ -257,7 +289,20 @@ void Differentiator::pullDecays(unsigned state) {
       reads.push_back(arith::MulFOp::create(builder, loc, next, term));
   Value added = sum->getOperand(isOfOld(sum->getOperand(0), state) ? 1 : 0);
   Value written = arith::MulFOp::create(builder, loc, added, adjoint.of(next));
+  auto minus = [&](Value value) -> Value { return arith::NegFOp::create(builder, loc, value); };
   for (DecayFactor &factor : decays[state]) {
+    if (auto change = changeOf(factor); change && !hasInitial && !hasFinal) {
+      // Sums of the change telescope, and so do the running sums of its gradient.
+      auto [z, rises] = *change;
+      SmallVector<Value> parts{summed(factor, written)};
+      if (rises == isa<arith::AddFOp>(sum))
+        parts[0] = minus(parts[0]);
+      for (Value read : reads)
+        parts.push_back(rises ? summed(factor, read) : minus(summed(factor, read)));
+      for (Value part : parts)
+        adjoint.add(newStates[z], part);
+      continue;
+    }
     if (isa<arith::AddFOp>(sum))
       factor.after = arith::SubFOp::create(builder, loc, factor.before, summed(factor, written));
     else
@@ -305,30 +350,44 @@ LogicalResult Differentiator::pullAll() {
 
 void Differentiator::findDependence() {
   for (Value state : oldStates)
-    depends[state] = 1;
+    depends[state] = InPast;
   for (Value gradient : newGradients)
-    depends[gradient] = 2;
+    depends[gradient] = InFuture;
   for (auto &factors : decays)
     for (DecayFactor &factor : factors)
-      depends[factor.before] = 2;
-  for (Operation &op : *joint) {
-    unsigned all = 0;
-    op.walk([&](Operation *inner) {
-      for (Value operand : inner->getOperands())
-        all |= depends.lookup(operand);
-    });
-    for (Value result : op.getResults())
-      depends[result] = all;
+      depends[factor.before] = isComputedApart(factor) ? InSums : InFuture;
+  // A state's gradient may depend on such sums.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation &op : *joint) {
+      unsigned all = 0;
+      op.walk([&](Operation *inner) {
+        for (Value operand : inner->getOperands())
+          all |= depends.lookup(operand);
+      });
+      for (Value result : op.getResults())
+        depends[result] = all;
+    }
+    auto raise = [&](Value from, Value to) {
+      unsigned both = depends.lookup(from) | (depends.lookup(to) & InSums);
+      changed |= to && both != depends.lookup(from);
+      depends[from] = both;
+    };
+    for (auto [gradient, next] : llvm::zip(newGradients, oldGradients))
+      raise(gradient, next);
+    for (auto &factors : decays)
+      for (DecayFactor &factor : factors)
+        raise(factor.before, factor.after);
   }
 }
 
-/// All values that some values are computed from, themselves included; not beyond what is kept, if that stops.
-DenseSet<Value> Differentiator::used(ValueRange roots, bool stopsAtCut) {
+/// All values that some values are computed from, themselves included; not beyond a cut.
+DenseSet<Value> Differentiator::used(ValueRange roots, const Cut &cut) {
   DenseSet<Value> seen;
   SmallVector<Value> work(roots);
   while (!work.empty()) {
     Value value = work.pop_back_val();
-    if (!seen.insert(value).second || (stopsAtCut && cut.contains(value)))
+    if (!seen.insert(value).second || cut.contains(value))
       continue;
     if (Operation *op = value.getDefiningOp())
       op->walk([&](Operation *inner) {
@@ -340,21 +399,21 @@ DenseSet<Value> Differentiator::used(ValueRange roots, bool stopsAtCut) {
   return seen;
 }
 
-/// What depends on old states alone and is used by what does not, as few numbers as can be found.
-SmallVector<Value> Differentiator::cutOf(ValueRange roots) {
-  llvm::SetVector<Value> found;
+/// What walks before compute and this one uses, as few numbers as can be found.
+Differentiator::Cut Differentiator::cutOf(ValueRange roots, unsigned walk) {
+  Cut found;
   DenseSet<Value> seen;
   SmallVector<Value> work(roots);
   while (!work.empty()) {
     Value value = work.pop_back_val();
     if (!seen.insert(value).second)
       continue;
-    if (isPast(value))
+    if (isBefore(value, walk))
       found.insert(value);
     else if (Operation *op = value.getDefiningOp())
       work.append(op->operand_begin(), op->operand_end());
   }
-  // Kept earlier, where that takes no more: what an op needs, or the old states that a value is computed from.
+  // Kept earlier, where that takes no more: what an op needs, or the states that a value is computed from.
   auto replace = [&](Value value, ArrayRef<Value> instead) {
     int64_t size = 0;
     for (Value each : instead)
@@ -368,15 +427,18 @@ SmallVector<Value> Differentiator::cutOf(ValueRange roots) {
   for (bool changed = true; changed;) {
     changed = false;
     for (Value value : SmallVector<Value>(found.getArrayRef())) {
-      llvm::SetVector<Value> operands, states;
+      Cut operands, states;
+      auto isKnown = [&](Value v) { return isBefore(v, walk); };
       if (Operation *op = value.getDefiningOp())
-        operands.insert_range(llvm::make_filter_range(op->getOperands(), [&](Value v) { return isPast(v); }));
-      DenseSet<Value> all = used(value, false);
-      states.insert_range(llvm::make_filter_range(oldStates, [&](Value v) { return all.contains(v); }));
+        operands.insert_range(llvm::make_filter_range(op->getOperands(), isKnown));
+      DenseSet<Value> all = used(value);
+      for (Value argument : joint->getArguments())
+        if (isKnown(argument) && all.contains(argument))
+          states.insert(argument);
       changed |= replace(value, operands.getArrayRef()) || replace(value, states.getArrayRef());
     }
   }
-  return found.takeVector();
+  return found;
 }
 
 FieldType Differentiator::fieldOf(StringRef indices, Value value) {
@@ -408,19 +470,22 @@ void Differentiator::addGradient(Sweep &sweep, unsigned input) {
   }
 }
 
-/// Which gradients of new states the walk back has: those that are needed for others. `roots`: what it computes.
-SmallVector<bool> Differentiator::neededStates(SmallVectorImpl<Value> &roots) {
-  SmallVector<bool> isNeeded(oldStates.size(), hasInitial);
+/// Which gradients of new states a walk back has: those that are needed for what it computes, `roots`, which grows.
+SmallVector<bool> Differentiator::neededStates(SmallVectorImpl<Value> &roots, bool withStates, unsigned walk) {
+  SmallVector<bool> isNeeded(oldStates.size());
+  for (unsigned state = 0; state < oldStates.size(); ++state)
+    isNeeded[state] = withStates && walkOf(newGradients[state]) == walk;
   DenseSet<Value> found;
   for (size_t known = ~size_t(0); known != found.size();) {
     known = found.size();
-    DenseSet<Value> values = used(roots, false);
+    DenseSet<Value> values = used(roots);
+    auto isUsed = [&](Value argument) { return walkOf(argument) == walk && values.contains(argument); };
     for (unsigned state = 0; state < oldStates.size(); ++state) {
-      isNeeded[state] = isNeeded[state] || values.contains(newGradients[state]);
+      isNeeded[state] = isNeeded[state] || isUsed(newGradients[state]);
       if (isNeeded[state] && oldGradients[state] && found.insert(oldGradients[state]).second)
         roots.push_back(oldGradients[state]);
       for (DecayFactor &factor : decays[state])
-        if (values.contains(factor.before) && found.insert(factor.after).second)
+        if (isUsed(factor.before) && found.insert(factor.after).second)
           roots.push_back(factor.after);
     }
   }
@@ -439,11 +504,16 @@ void Differentiator::addFinalDecay(DecayFactor &factor, const std::string &name)
   past.states.push_back({fieldOf("BH", total), before, {}, name, total});
 }
 
+void Differentiator::addKept(Sweep &sweep, const DenseSet<Value> &known) {
+  for (auto [i, value] : llvm::enumerate(kept))
+    if (walkOf(value) == sweep.walk && known.contains(value))
+      sweep.outputs.push_back({fieldOf("BTH", value), value, {}, ("kept_" + Twine(i)).str()});
+}
+
 void Differentiator::choosePast() {
-  for (auto [i, value] : llvm::enumerate(cut))
-    past.outputs.push_back({fieldOf("BTH", value), value, {}, ("kept_" + Twine(i)).str()});
+  addKept(past, DenseSet<Value>(kept.begin(), kept.end()));
   for (unsigned input = 0; input < inputs.size(); ++input)
-    if (Value gradient = inputGradients[input]; gradient && isPast(gradient))
+    if (Value gradient = inputGradients[input]; gradient && walkOf(gradient) == Past)
       addGradient(past, input);
   SmallVector<Value> roots;
   for (const Field &output : past.outputs)
@@ -455,7 +525,7 @@ void Differentiator::choosePast() {
   DenseSet<unsigned> known;
   for (size_t count = ~size_t(0); count != known.size();) {
     count = known.size();
-    DenseSet<Value> values = used(roots, false);
+    DenseSet<Value> values = used(roots);
     for (unsigned state = 0; state < oldStates.size(); ++state) {
       if (!values.contains(oldStates[state]) || !known.insert(state).second)
         continue;
@@ -466,51 +536,100 @@ void Differentiator::choosePast() {
       roots.push_back(newStates[state]);
     }
   }
-  addInputs(past, used(roots, false));
+  addInputs(past, used(roots));
 }
 
-void Differentiator::choose() {
+/// A walk back for some inputs' gradients, and, with states, for those of initial states.
+void Differentiator::addBackward(ArrayRef<unsigned> ofInputs, bool withStates, unsigned walk) {
+  Sweep &sweep = backward.emplace_back();
+  sweep.walk = walk;
   SmallVector<Value> roots;
-  for (Value gradient : inputGradients)
-    if (gradient && !isPast(gradient))
-      roots.push_back(gradient);
-  SmallVector<bool> isNeeded = neededStates(roots);
-  for (Value value : cutOf(roots)) {
-    cut.insert(value);
-    if (Operation *op = value.getDefiningOp(); shapeOf(value).size() > 1)
-      (op ? op : scan.getOperation())->emitRemark()
+  for (unsigned input : ofInputs)
+    roots.push_back(inputGradients[input]);
+  for (Value value : kept)
+    if (withStates && walkOf(value) == walk)
+      roots.push_back(value);
+  SmallVector<bool> isNeeded = neededStates(roots, withStates && hasInitial, walk);
+  sweep.cut = cutOf(roots, walk);
+  DenseSet<Value> values = used(roots, sweep.cut);
+  for (Value value : sweep.cut)
+    if (kept.insert(value); shapeOf(value).size() > 1)
+      (value.getDefiningOp() ? value.getDefiningOp() : scan.getOperation())->emitRemark()
           << "the backward keeps " << sizeOf(value) << " numbers of a matrix for every token";
-  }
-  SmallVector<std::string> decayNames;
-  for (unsigned state = 0; state < oldStates.size(); ++state)
-    for (DecayFactor &factor : decays[state])
-      if (llvm::is_contained(roots, factor.after)) {
-        decayNames.push_back(("decay_" + Twine(decayNames.size()) + "_final_grad").str());
-        if (hasFinal)
-          addFinalDecay(factor, decayNames.back());
-      }
-  choosePast();
-
   auto startOf = [&](const std::string &name) { return hasFinal ? name + "_final_grad" : std::string(); };
   for (unsigned state = 0; state < oldStates.size(); ++state)
     if (isNeeded[state])
-      future.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], startOf(stateNames[state]),
-                               hasInitial ? stateNames[state] + "_initial_grad" : "", oldGradients[state]});
+      sweep.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], startOf(stateNames[state]),
+                              withStates && hasInitial ? stateNames[state] + "_initial_grad" : "",
+                              oldGradients[state]});
   unsigned number = 0;
   for (auto &factors : decays)
-    for (DecayFactor &factor : factors)
-      if (llvm::is_contained(roots, factor.after))
-        future.states.push_back({fieldOf("BH", factor.before),
-                                 factor.before,
-                                 startOf(("decay_" + Twine(number++)).str()),
-                                 {},
-                                 factor.after});
+    for (DecayFactor &factor : factors) {
+      if (!factor.after)
+        continue;
+      std::string name = startOf(("decay_" + Twine(number++)).str());
+      if (!llvm::is_contained(roots, factor.after))
+        continue;
+      sweep.states.push_back({fieldOf("BH", factor.before), factor.before, name, {}, factor.after});
+      if (hasFinal)
+        addFinalDecay(factor, name);
+    }
+  for (unsigned input : ofInputs)
+    addGradient(sweep, input);
+  if (withStates)
+    addKept(sweep, DenseSet<Value>(kept.begin(), kept.end()));
+  addInputs(sweep, values);
+  for (auto [i, value] : llvm::enumerate(kept))
+    if (sweep.cut.contains(value))
+      sweep.inputs.push_back({fieldOf("BTH", value), value, ("kept_" + Twine(i)).str(), {}});
+}
+
+/// The inputs whose gradients one walk computes: all, or, apart, those that sum over the same axes of matrices, which
+/// blocks cannot share.
+SmallVector<SmallVector<unsigned>> Differentiator::groupsOfInputs() {
+  std::map<std::vector<unsigned>, SmallVector<unsigned>> groups;
+  bool isApart = function->hasAttr("treadle.apart") && llvm::any_of(decays, [](auto &factors) {
+                   return llvm::any_of(factors, [](DecayFactor &factor) { return !factor.along.empty(); });
+                 });
+  for (unsigned input = 0; input < inputs.size(); ++input) {
+    Value gradient = inputGradients[input];
+    if (!gradient || isBefore(gradient, Future) || walkOf(gradient) == Sums)
+      continue;
+    std::vector<unsigned> axes;
+    SmallVector<Value> roots{gradient};
+    if (isApart) {
+      neededStates(roots, false, Future);
+      for (Value value : used(roots))
+        if (auto reduce = value.getDefiningOp<tile::ReduceOp>(); reduce && walkOf(value) == Future &&
+                                                                 shapeOf(reduce.getOperand(0)).size() > 1 &&
+                                                                 !llvm::is_contained(axes, reduce.getAxis()))
+          axes.push_back(reduce.getAxis());
+      llvm::sort(axes);
+    }
+    groups[axes].push_back(input);
+  }
+  SmallVector<SmallVector<unsigned>> result;
+  for (auto &[axes, group] : groups)
+    result.push_back(std::move(group));
+  if (result.empty())
+    result.emplace_back();
+  return result;
+}
+
+void Differentiator::choose() {
+  SmallVector<unsigned> last;
   for (unsigned input = 0; input < inputs.size(); ++input)
-    if (Value gradient = inputGradients[input]; gradient && !isPast(gradient))
-      addGradient(future, input);
-  addInputs(future, used(roots, true));
-  for (auto [i, value] : llvm::enumerate(cut))
-    future.inputs.push_back({fieldOf("BTH", value), value, ("kept_" + Twine(i)).str(), {}});
+    if (inputGradients[input] && walkOf(inputGradients[input]) == Sums)
+      last.push_back(input);
+  addBackward(last, /*withStates=*/true, Sums);
+  // The last group computes what sums take, and most of the states' gradients.
+  SmallVector<SmallVector<unsigned>> groups = groupsOfInputs();
+  while (!groups.empty()) {
+    addBackward(groups.back(), /*withStates=*/backward.size() == 1, Future);
+    groups.pop_back();
+  }
+  std::reverse(backward.begin(), backward.end());
+  choosePast();
 }
 
 /// A mixer of one walk.
@@ -548,8 +667,9 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
   auto made = func::FuncOp::create(outer, function.getLoc(), (function.getName() + suffix).str(),
                                    outer.getFunctionType(argumentTypes, resultTypes));
   for (NamedAttribute attribute : function->getDiscardableAttrs())
-    if (attribute.getName() != "treadle.backward")
+    if (attribute.getName() != "treadle.backward" && attribute.getName() != "treadle.apart")
       made->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  made->setAttr("treadle.walk", builder.getStringAttr(suffix.drop_front()));
   made.setAllArgAttrs(argumentAttributes);
   made.setAllResultAttrs(resultAttributes);
   Block *body = made.addEntryBlock();
@@ -579,7 +699,7 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
     stateValues.push_back(state.next ? state.next : zeroOf(state.value.getType()));
   SmallVector<Value> roots(outputValues);
   llvm::append_range(roots, stateValues);
-  DenseSet<Value> wanted = used(roots, /*stopsAtCut=*/&sweep == &future);
+  DenseSet<Value> wanted = used(roots, sweep.cut);
   for (Operation &op : *joint)
     if (llvm::any_of(op.getResults(), [&](Value v) { return wanted.contains(v) && !map.contains(v); }))
       inner.clone(op, map);
@@ -613,11 +733,15 @@ LogicalResult Differentiator::run() {
     return failure();
   findDependence();
   choose();
-  for (auto [sweep, suffix, isReverse] :
-       {std::tuple(&past, "_past", scan.getReverse()), std::tuple(&future, "_future", !scan.getReverse())}) {
-    if (!sweep->outputs.empty() || !sweep->states.empty())
-      write(*sweep, suffix, isReverse);
-  }
+  auto writeIf = [&](const Sweep &sweep, const Twine &suffix, bool isReverse) {
+    bool isWanted =
+        !sweep.outputs.empty() || llvm::any_of(sweep.states, [](const Field &state) { return !state.result.empty(); });
+    if (isWanted)
+      write(sweep, suffix.str(), isReverse);
+  };
+  writeIf(past, "_past", scan.getReverse());
+  for (auto [i, sweep] : llvm::enumerate(backward))
+    writeIf(sweep, sweep.walk == Sums ? "_sums" : i ? "_future_" + Twine(i) : Twine("_future"), !scan.getReverse());
   function.erase();
   return success();
 }

@@ -294,11 +294,11 @@ std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
 /// Whether, from a value on, anything but `read` and the new value is used for something else than the new value.
 bool Normaliser::isReadOnTheWay(Value value, Value read, unsigned state) {
   return value != newOf(state) && llvm::any_of(value.getUses(), [&](OpOperand &use) {
-    Operation *op = use.getOwner();
-    if (op->getNumResults() == 1 && (op->getResult(0) == newOf(state) || uses(newOf(state), op->getResult(0))))
-      return isReadOnTheWay(op->getResult(0), read, state);
-    return value != read;
-  });
+           Operation *op = use.getOwner();
+           if (op->getNumResults() == 1 && (op->getResult(0) == newOf(state) || uses(newOf(state), op->getResult(0))))
+             return isReadOnTheWay(op->getResult(0), read, state);
+           return value != read;
+         });
 }
 
 /// Of a state that is e^g (S + addends): the sum. Null: it is none such.

@@ -15,6 +15,8 @@ using namespace treadle;
 static constexpr int64_t elementsPerWarp = 4096;
 /// The same of what is computed for every token.
 static constexpr int64_t computedPerWarp = 1024;
+/// States that change element by element, if no other are there.
+static constexpr size_t mostRunning = 4;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
@@ -65,6 +67,13 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
                                      : "a state that is a matrix changes element by element"};
       return Schedule();
     }
+  }
+  // Without products a walk over the tokens does the same with less in registers.
+  auto isLinear = [](const StateForm &how) { return how.kind == StateForm::Linear; };
+  if (form.states.size() > mostRunning && llvm::none_of(form.states, isLinear) &&
+      !llvm::any_of(llvm::seq<unsigned>(form.states.size()), [&](unsigned state) { return form.isDelay(state); })) {
+    why = {scan, "many states, all of which change element by element"};
+    return Schedule();
   }
   Sharing sharing(scan, mixer.indexed, stateBytes(given.rows ? given.rows : 64));
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
@@ -131,7 +140,10 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
       computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
   }
   // Work on vectors is shared by more threads, products keep more rows in fewer.
-  bool isHeavy = computed >= 128;
+  bool isHeavy = computed >= 128 || llvm::any_of(llvm::enumerate(form.states), [&](auto state) {
+                   return state.value().kind != StateForm::Linear && !form.isDelay(state.index()) &&
+                          seen.contains(scan.getStateArguments()[state.index()]);
+                 });
   Schedule chosen{given.rows ? given.rows : hasFactors ? 32 : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     // Of what is computed, registers hold several tiles at a time.

@@ -199,6 +199,9 @@ std::pair<Mixer, Mixer> Segmented::split(const Mixer &whole, const NormalForm &f
   Mixer mixer = whole;
   Segmented names(whole, form, SecondPass, isTurned, 0, 1);
   unsigned position = 0;
+  // The walks of a backward are in one program.
+  auto walk = mixer.function->getAttrOfType<StringAttr>("treadle.walk");
+  std::string prefix = walk ? (walk.getValue() + "_segment_").str() : "segment_";
   for (auto [state, how] : llvm::enumerate(form.states)) {
     if (form.isDelay(state)) {
       ++position;
@@ -207,13 +210,13 @@ std::pair<Mixer, Mixer> Segmented::split(const Mixer &whole, const NormalForm &f
     SmallVector<int64_t> shape(shapeOf(names.oldOf(state).getType()));
     if (names.isTurnedState(state))
       std::swap(shape[0], shape[1]);
-    mixer.arrays.push_back(segmentArray(mixer, position++, "segment_state" + Twine(state), shape));
+    mixer.arrays.push_back(segmentArray(mixer, position++, prefix + "state" + Twine(state), shape));
   }
   for (unsigned state : names.changes) {
     const StateForm &how = form.states[state];
     Value like = how.kind == StateForm::Affine ? names.oldOf(state) : how.decay.channel;
     ArrayRef<int64_t> shape = like ? shapeOf(like.getType()) : ArrayRef<int64_t>();
-    mixer.arrays.push_back(segmentArray(mixer, position++, "segment_decay" + Twine(state), shape));
+    mixer.arrays.push_back(segmentArray(mixer, position++, prefix + "decay" + Twine(state), shape));
   }
   Mixer first = mixer;
   llvm::erase_if(first.arrays, [&](const Array &array) {

@@ -50,6 +50,7 @@ class Options:
     align: int | Mapping[str, int] | None = None
     fast_math: bool = False
     backward: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *(["treadle.indexed"] if options.indexed else []),
         *(["treadle.split"] if options.split else []),
         *(["treadle.backward"] if options.backward else []),
+        *(["treadle.apart"] if options.apart else []),
         *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
         *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),

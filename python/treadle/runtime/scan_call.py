@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,23 @@ def call_scan(
     settings = (output_final_state, reverse, causal, segments, head_first, on, arch, fast_math)
     like = _likeness(scan, args, own, "call", *map(str, settings))
     like.add_all("initial_state", initial_state, _state_names(scan, "initial"))
+    if like.tensors and _wants_gradients(like.tensors):
+        from treadle.torch.operators import call_with_gradients
+
+        return call_with_gradients(
+            scan,
+            args,
+            own,
+            {"out": out, "stream": stream, "on": on, "arch": arch},
+            initial_state=initial_state,
+            output_final_state=output_final_state,
+            cu_seqlens=cu_seqlens,
+            reverse=reverse,
+            causal=causal,
+            segments=segments,
+            head_first=head_first,
+            fast_math=fast_math,
+        )
     like.add_all("out", out, _output_places(out))
     like.add("cu_seqlens", cu_seqlens)
     known = _plans.setdefault(scan, {})
@@ -215,6 +233,14 @@ def _likeness(
     for name, value in own.items():
         like.add(name, value)
     return like
+
+
+def _wants_gradients(tensors: Iterable[Any]) -> bool:
+    """Whether PyTorch keeps track of gradients, and some of these require them."""
+    for tensor in tensors:
+        if getattr(tensor, "requires_grad", False):
+            return bool(sys.modules["torch"].is_grad_enabled())
+    return False
 
 
 def _state_names(scan: Scan, when: str) -> list[str]:
@@ -380,12 +406,17 @@ class Launch:
         fields: the forward's inputs and initial states; gradients: those of outputs and final states.
         """
         settings = self._settings(initial or None, final or None, cu_seqlens, reverse)
-        settings |= {"chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK, "backward": True}
+        settings |= {"chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK, "backward": True, "apart": self._is_apart()}
         ready = _ready({**fields, **gradients}, {"cu_seqlens": cu_seqlens})
         program, bundle = self._compiled(settings, fields, ready, segments)
         known = {param.name for param in bundle.params}
         self._start(program, bundle, {name: array for name, array in ready.items() if name in known})
         return {name: array for name, array in self.workspace.items() if name.endswith("_grad")}
+
+    def _is_apart(self) -> bool:
+        """Whether one block for each head and sequence would leave multiprocessors without work in a backward."""
+        blocks = self.bound.sequences * self.bound.indices["H"]
+        return self.on == "gpu" and blocks < arrays.multiprocessors(self.bound.first)
 
     def _settings(self, initial: Any, final: Any, cu_seqlens: Any, reverse: bool) -> dict[str, Any]:
         """What a call is compiled for."""
@@ -429,8 +460,8 @@ class Launch:
         return None
 
     def _room(self, bundle: Bundle, ready: Mapping[str, Any]) -> int:
-        """How many times the blocks of a launch fit on the GPU's multiprocessors, one block on each if it is large."""
-        launch = bundle.prepare(**ready).launches[0]
+        """How often the blocks of the smallest launch fit on the multiprocessors, one block on each if it is large."""
+        launch = min(bundle.prepare(**ready).launches, key=lambda each: math.prod(each.grid))
         small = math.prod(launch.block) <= _SMALL_BLOCK
         shortest = self.bound.indices["T"] // (_SHORTEST_OF_SMALL if small else _SHORTEST_SEGMENT)
         room = arrays.multiprocessors(self.bound.first) * (_SMALL_BLOCKS if small else 1)
