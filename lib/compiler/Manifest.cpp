@@ -171,6 +171,7 @@ static Json toJson(Attribute attribute) {
 std::optional<Object> compiler::describeKernels(ModuleOp module) {
   Array params, launches;
   std::optional<Json> derivation;
+  Array walks; // of a backward
   llvm::StringMap<Object> known;
   for (auto kernel : module.getOps<func::FuncOp>()) {
     if (!isKernel(kernel))
@@ -216,11 +217,21 @@ std::optional<Object> compiler::describeKernels(ModuleOp module) {
     launches.push_back(describeLaunch(kernel));
     if (Attribute how = kernel->getAttr("treadle.derivation"))
       derivation = toJson(how);
+    if (auto walk = kernel->getAttrOfType<StringAttr>("treadle.walk")) {
+      Object how{{"chunk", 1}};
+      if (Attribute known = kernel->getAttr("treadle.derivation"))
+        how = *toJson(known).getAsObject();
+      how["walk"] = walk.str();
+      if (walks.empty() || *walks.back().getAsObject() != how)
+        walks.push_back(std::move(how));
+    }
   }
   if (launches.empty())
     return std::nullopt;
   Object result{{"params", std::move(params)}, {"launches", std::move(launches)}};
-  if (derivation)
+  if (!walks.empty())
+    result["derivation"] = std::move(walks);
+  else if (derivation)
     result["derivation"] = std::move(*derivation);
   return result;
 }

@@ -153,6 +153,46 @@ def test_states_of_forward(flags: list[str], absent: set[str], scan: Path, tmp_p
     assert found.keys() == {"q", "k", "v", "o"} | states - absent
 
 
+def test_backward(scan: Path, tmp_path: Path) -> None:
+    """Gradients of what the forward reads, from those of what it writes."""
+    found = compiled(scan, tmp_path / "out", "--derive=backward", "--no-initial-state", "--no-final-state")
+    kept = {name for name in found if name.startswith("kept_")}
+    assert found.keys() - kept == {"q", "k", "v", "o_grad", "q_grad", "k_grad", "v_grad"}
+    assert {found[name]["access"] for name in kept} == {"readwrite"}
+    assert {found[f"{name}_grad"]["access"] for name in "qkv"} == {"write"}
+    found = compiled(scan, tmp_path / "states", "--derive=backward", "--packed")
+    states = {
+        f"{name}_{when}_grad": ["N", "H", *shape]
+        for name, shape in (("S", [16, 8]), ("z", [16]))
+        for when in ("initial", "final")
+    }
+    assert {name: found[name]["shape"] for name in states} == states
+    assert "cu_seqlens" in found and "S_initial" in found
+
+
+def test_explain_backward(scan: Path, tmp_path: Path) -> None:
+    flags = ("--derive=backward", "--no-initial-state", "--no-final-state", "--no-ptxas", "-o", tmp_path / "out.txt")
+    assert run(scan, *SIZES, "--explain", *flags) == 0
+    text = (tmp_path / "out.txt").read_text()
+    assert "the walk of the forward once more, for gradients that need no later token: in chunks of" in text
+    assert "the walk back: in chunks of" in text
+    assert "kept for each token, for later walks: kept_0 [16], kept_1 [16]; all else is recomputed" in text
+    assert "  workspace: kept_0, kept_1" in text
+
+
+def test_no_backward_of_what_has_no_rule(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An error at the line of the step."""
+    path = tmp_path / "product.py"
+    path.write_text(
+        "import treadle as td\n\n\n@td.scan\ndef f(x: td.In['D'], s: td.State):\n"
+        "    s = s + td.reduce(lambda a, b: a * b, x, 0)\n    return s, s\n"
+    )
+    assert run(path, "--derive=backward", "-D", "D=4", "-o", tmp_path / "out") == 1
+    error = capfd.readouterr().err
+    assert f"{path}:6:" in error and "the gradient of this reduction is not known: of sums, maxima and minima" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_packed(scan: Path, tmp_path: Path) -> None:
     found = compiled(scan, tmp_path / "out", "--derive=forward", "--packed")
     assert found["cu_seqlens"]["shape"] == ["N1"]
@@ -245,8 +285,11 @@ def test_the_scan_itself_is_printed(scan: Path, tmp_path: Path, capfdbinary: pyt
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["SCAN", "--derive=backward"], "--derive=backward: expected some of forward, step, found 'backward'"),
-        (["SCAN", "--derive=forward,"], "--derive=forward,: expected some of forward, step, found ''"),
+        (
+            ["SCAN", "--derive=sideways"],
+            "--derive=sideways: expected some of forward, step, backward, found 'sideways'",
+        ),
+        (["SCAN", "--derive=forward,"], "--derive=forward,: expected some of forward, step, backward, found ''"),
         (["SCAN", "--derive=step", "--no-causal"], "--no-causal is for --derive=forward, found step"),
         (["SCAN", "--derive=step", "--packed"], "--packed is for --derive=forward, found step"),
         (["SCAN", "--derive=forward", "--state-indices"], "--state-indices is for --derive=step, found forward"),

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "tile/IR/Tile.h"
 #include "treadle/IR/Treadle.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -338,7 +339,8 @@ LogicalResult Adjoint::pull(Operation *op) {
   Value g = of(results.front());
   if (op->getNumResults() == 1 && (pullMath(op, g) || pullShape(op, g) || pullReduce(op, g)))
     return success();
-  if (isa<arith::ConstantOp>(op))
+  // Constants, and what is made of integers.
+  if (llvm::none_of(op->getOperandTypes(), [](Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }))
     return success();
   if (isa<tile::ReduceOp>(op))
     return op->emitError() << "the gradient of this reduction is not known: of sums, maxima and minima it is";

@@ -35,11 +35,26 @@ static std::string decayOf(const Mixer &mixer, const StateForm &how) {
   return "one for the whole state";
 }
 
+/// A linear state: how it goes on, and how it is read.
+static std::string linearOf(const StateForm &how) {
+  std::string added = how.value ? "S + key ⊗ value" : "n + key";
+  std::string text = "linear: e^g " + (how.reads == StateForm::Sum ? "(" + added + ")" : added) + ", ";
+  if (how.reads != StateForm::New)
+    text += how.reads == StateForm::Sum ? "before its decay " : "before the token ";
+  text += "read by sums";
+  if (!how.value)
+    return text;
+  bool isAcross = llvm::any_of(how.readouts, [&](const Readout &readout) { return readout.axis != how.axis; });
+  bool isAlong = llvm::any_of(how.readouts, [&](const Readout &readout) { return readout.axis == how.axis; });
+  if (isAcross && isAlong)
+    return text + " over both axes";
+  return text + " over axis " + std::to_string(isAcross ? 1 - how.axis : how.axis);
+}
+
 static std::string classOf(const StateForm &how) {
   switch (how.kind) {
   case StateForm::Linear:
-    return how.value ? "linear: e^g S + key ⊗ value, read by sums over axis " + std::to_string(how.axis)
-                     : "linear: e^g n + key, read by sums";
+    return linearOf(how);
   case StateForm::Add:
     return "running sum";
   case StateForm::Max:

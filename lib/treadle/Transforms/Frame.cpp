@@ -88,7 +88,8 @@ void Frame::begin(StringRef suffix) {
   kernel = func::FuncOp::create(builder, function.getLoc(), (function.getName() + suffix).str(),
                                 builder.getFunctionType(types, {}));
   for (NamedAttribute attr : function->getDiscardableAttrs())
-    if (attr.getName().getValue().starts_with("tile.") || attr.getName() == "treadle.derivation")
+    if (attr.getName().getValue().starts_with("tile.") || attr.getName() == "treadle.derivation" ||
+        attr.getName() == "treadle.walk")
       kernel->setAttr(attr.getName(), attr.getValue());
   for (auto [i, array] : llvm::enumerate(distinct)) {
     kernel.setArgAttr(i, "tile.name", builder.getStringAttr(array->name));

@@ -144,7 +144,9 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
                    return state.value().kind != StateForm::Linear && !form.isDelay(state.index()) &&
                           seen.contains(scan.getStateArguments()[state.index()]);
                  });
-  Schedule chosen{given.rows ? given.rows : hasFactors ? 32 : 64, given.warps ? given.warps : isHeavy ? 8 : 4};
+  // Of numbers alone, loading many takes as long as loading few.
+  int64_t rows = hasFactors ? 32 : largest == 1 ? 256 : 64;
+  Schedule chosen{given.rows ? given.rows : rows, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     // Of what is computed, registers hold several tiles at a time.
     if (!given.rows && chosen.rows * computed > computedPerWarp * chosen.warps)

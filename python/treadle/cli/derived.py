@@ -1,4 +1,4 @@
-"""What treadlec derives from a scan: the kernel for whole sequences and the one for the next tokens."""
+"""What treadlec derives from a scan: kernels for whole sequences, for the next tokens, and for gradients."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from typing import Any
 from treadle.cli.common import UsageError
 from treadle.frontend.scans import Scan
 
-KERNELS = ("forward", "step")
+KERNELS = ("forward", "step", "backward")
+_USUAL = ("forward", "step")
+_OF_SEQUENCES = ("forward", "backward")
 _MAX_ALIGN = 16
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """A choice for one of the kernels: the keyword of `Scan.to_mlir`, what it is without a flag, the flag's help."""
+    """A choice for some of the kernels: the keyword of `Scan.to_mlir`, what it is without a flag, the flag's help."""
 
-    kernel: str
+    kernels: tuple[str, ...]
     keyword: str
     default: bool
     help: str
 
 
 _SETTINGS = {
-    "initial-state": _Setting("forward", "initial", True, "initial states are arguments, not the defaults"),
-    "final-state": _Setting("forward", "final", True, "final states are written"),
-    "packed": _Setting("forward", "packed", False, "sequences of different lengths lie one after the other"),
-    "reverse": _Setting("forward", "reverse", False, "from the last token to the first"),
-    "causal": _Setting("forward", "causal", True, "outputs see what came before them, not the whole sequence"),
-    "state-indices": _Setting("step", "indexed", False, "states live in pools, in which each sequence has an entry"),
+    "initial-state": _Setting(_OF_SEQUENCES, "initial", True, "initial states are arguments, not the defaults"),
+    "final-state": _Setting(_OF_SEQUENCES, "final", True, "final states are written, their gradients given"),
+    "packed": _Setting(_OF_SEQUENCES, "packed", False, "sequences of different lengths lie one after the other"),
+    "reverse": _Setting(_OF_SEQUENCES, "reverse", False, "from the last token to the first"),
+    "causal": _Setting(("forward",), "causal", True, "outputs see what came before them, not the whole sequence"),
+    "state-indices": _Setting(("step",), "indexed", False, "states live in pools, in which each sequence has an entry"),
 }
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags for scans."""
     group = parser.add_argument_group("scans")
-    group.add_argument("--derive", metavar="KERNELS", help=f"some of, and without it all of, {','.join(KERNELS)}")
+    group.add_argument("--derive", metavar="KERNELS", help=f"some of {','.join(KERNELS)} (default: {','.join(_USUAL)})")
     group.add_argument("--grouped", metavar="NAMES", help="inputs with a value for each group of heads, not each head")
     for name, setting in _SETTINGS.items():
         usual = "" if setting.default else "no-"
         group.add_argument(
             f"--{name}",
             action=argparse.BooleanOptionalAction,
-            help=f"{setting.kernel}: {setting.help} (default: --{usual}{name})",
+            help=f"{', '.join(setting.kernels)}: {setting.help} (default: --{usual}{name})",
         )
 
 
@@ -58,23 +60,23 @@ def refuse_flags(options: argparse.Namespace, why: str) -> None:
 
 def kernels(options: argparse.Namespace) -> tuple[str, ...]:
     """The kernels that the flags ask for."""
-    found = KERNELS
+    found = _USUAL
     if options.derive is not None:
         found = tuple(dict.fromkeys(options.derive.split(",")))
         for name in found:
             if name not in KERNELS:
                 raise UsageError(f"--derive={options.derive}: expected some of {', '.join(KERNELS)}, found {name!r}")
     for name, setting in _SETTINGS.items():
-        if getattr(options, _dest(name)) is not None and setting.kernel not in found:
-            raise UsageError(f"{_shown(options, name)} is for --derive={setting.kernel}, found {','.join(found)}")
+        if getattr(options, _dest(name)) is not None and not {*setting.kernels} & {*found}:
+            raise UsageError(f"{_shown(options, name)} is for --derive={setting.kernels[0]}, found {','.join(found)}")
     return found
 
 
 def text(scan: Scan, kernel: str, constants: Mapping[str, Any], options: argparse.Namespace) -> str:
     """One of a scan's kernels as MLIR text."""
-    settings = {"initial": True, "final": True, "chunked": kernel == "forward"}
+    settings = {"initial": True, "final": True, "chunked": kernel != "step", "backward": kernel == "backward"}
     for name, setting in _SETTINGS.items():
-        if setting.kernel == kernel:
+        if kernel in setting.kernels:
             given = getattr(options, _dest(name))
             settings[setting.keyword] = setting.default if given is None else given
     grouped = [name for name in (options.grouped or "").split(",") if name]

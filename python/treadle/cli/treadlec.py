@@ -8,11 +8,14 @@ A kernel.py with one kernel, or one chosen with --kernel, becomes a bundle in th
 several kernels each becomes a bundle in a folder of its own below it. With --emit the program is printed at that phase
 instead, or written to the file of -o.
 
-From a @td.scan two kernels are derived: NAME_forward runs over whole sequences, NAME_step goes on from given states by
-any number of tokens. --derive chooses. Arrays are named as in the step, its output o (several: o0, o1, ...), states
-NAME_initial and NAME_final, which are different arrays unless they are pools (--state-indices). --emit=treadle prints
-the scan itself, before a kernel is made of it; --emit=chunked the tile program that works on chunks of tokens, if there
-is one. --explain says what was derived, and why.
+From a @td.scan kernels are derived: NAME_forward runs over whole sequences, NAME_step goes on from given states by any
+number of tokens, NAME_backward computes gradients from the same inputs. --derive chooses. Arrays are named as in the
+step, its output o (several: o0, o1, ...), states NAME_initial and NAME_final, which are different arrays unless they
+are pools (--state-indices); a gradient is named after its array, q_grad or S_final_grad. That of an input that is the
+same for all times, batches or heads is one for each sequence and head, f32, to be summed. What the launches of a
+backward hand on to each other are arrays kept_0 and so on. --emit=treadle prints the scan itself, before a kernel is
+made of it; --emit=chunked the tile program that works on chunks of tokens, if there is one. --explain says what was
+derived, and why.
 
 Exit status: 0 when all went well, 1 when the program has errors, 2 for a wrong command line.
 """
