@@ -10,7 +10,7 @@ def Differentiate : Pass<"treadle-differentiate", "::mlir::ModuleOp"> {
     scan, computes the gradients that need no later token, and keeps, in arrays `kept_0` and so on, what the other has to know; `f_future`, in the other
     direction, computes the other gradients. With `treadle.apart` these are computed by several mixers, `f_future_1` and so on, each of those that sum
     over the same axes of the states: blocks then share the other axes. Arrays are those of `f`, and of each array `x` that is no integer the gradient `x_grad`: arriving for
-    outputs, and for final states if `f` returns them; computed for inputs, and for initial states if they are arguments. The gradient of an input that
+    outputs, and for final states if `f` returns them; computed for inputs, and for initial states if they are arguments. `treadle.gradients = ["q"]` names the inputs whose gradients are wanted, if not all are. The gradient of an input that
     is the same for all times, batches or heads is left for each sequence and head, in f32. Where `f` returns final states, the gradient of the decay of
     a state begins at `decay_0_final_grad` and so on: the products of the final state and its gradient, summed over the axes along which the decay is
     the same.

@@ -107,7 +107,7 @@ bool FieldType::isState() const { return getIndices() == "BH" && getElementType(
 LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
   if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk" &&
-      name != "treadle.split" && name != "treadle.backward" && name != "treadle.apart")
+      name != "treadle.split" && name != "treadle.backward" && name != "treadle.apart" && name != "treadle.gradients")
     return success();
   if (!isa<func::FuncOp>(op))
     return op->emitError() << "'" << name << "' belongs on a function";
@@ -115,6 +115,10 @@ LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttri
     auto rows = dyn_cast<IntegerAttr>(attr.getValue());
     if (!rows || !rows.getType().isSignlessInteger(32) || !llvm::is_contained({0, 16, 32, 64, 128, 256}, rows.getInt()))
       return op->emitError() << "treadle.chunk is 16, 32, 64, 128 or 256 as i32, or 0, found " << attr.getValue();
+  } else if (name == "treadle.gradients") {
+    auto names = dyn_cast<ArrayAttr>(attr.getValue());
+    if (!names || !llvm::all_of(names, llvm::IsaPred<StringAttr>))
+      return op->emitError() << "treadle.gradients are names of inputs, found " << attr.getValue();
   } else if (!isa<UnitAttr>(attr.getValue())) {
     return op->emitError() << name << " has no value, found " << attr.getValue();
   }

@@ -139,24 +139,43 @@ Value Adjoint::plainSum(ArrayRef<Value> factors, unsigned axis) {
     key.first.push_back(factor.getAsOpaquePointer());
   llvm::sort(key.first);
   key.second = axis;
-  Value &known = sums[key];
-  if (known)
+  if (Value known = sums[key])
     return known;
+  // Along an axis along which all are the same, one place is enough.
+  RankedTensorType type = tensorOf(factors.front());
+  for (unsigned other = 0; other < type.getRank(); ++other) {
+    if (other == axis || type.getDimSize(other) == 1)
+      continue;
+    SmallVector<Value> fewer;
+    for (Value factor : factors)
+      if (Value same = sameAlong(factor, other))
+        fewer.push_back(same);
+    if (fewer.size() != factors.size())
+      continue;
+    Value total = plainSum(fewer, other < axis ? axis - 1 : axis);
+    unsigned place = other < axis ? other : other - 1;
+    SmallVector<int64_t> shape = without(type.getShape(), axis);
+    auto result = RankedTensorType::get(shape, type.getElementType());
+    if (!isa<RankedTensorType>(total.getType()))
+      return sums[key] = splat(total, result);
+    shape[place] = 1;
+    return sums[key] = make<tile::BroadcastOp>(result, make<tile::ExpandDimsOp>(result.clone(shape), total, place));
+  }
   Value all = factors.front();
   for (Value factor : factors.drop_front())
     all = make<arith::MulFOp>(all, factor);
-  RankedTensorType type = tensorOf(all);
   Type element = type.getElementType();
   auto reduce = tile::ReduceOp::create(builder, loc, TypeRange{typeOf(element, without(type.getShape(), axis))},
                                        ValueRange{all}, axis);
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&reduce.getCombine(), {}, {element, element}, {loc, loc});
   tile::YieldOp::create(builder, loc, make<arith::AddFOp>(block->getArgument(0), block->getArgument(1)));
-  return known = reduce.getResult(0);
+  return sums[key] = reduce.getResult(0);
 }
 
-static void appendFactors(Value value, SmallVectorImpl<Value> &factors) {
-  if (auto product = value.getDefiningOp<arith::MulFOp>()) {
+void Adjoint::appendFactors(Value value, SmallVectorImpl<Value> &factors) {
+  bool isWhole = llvm::any_of(parts, [&](const auto &entry) { return entry.second.first == value; });
+  if (auto product = value.getDefiningOp<arith::MulFOp>(); product && !isWhole) {
     appendFactors(product.getLhs(), factors);
     appendFactors(product.getRhs(), factors);
   } else {
@@ -167,6 +186,21 @@ static void appendFactors(Value value, SmallVectorImpl<Value> &factors) {
 Value Adjoint::sumAlong(Value value, unsigned axis) {
   SmallVector<Value> factors, inside;
   appendFactors(value, factors);
+  for (Value &factor : factors) {
+    auto it = parts.find(factor);
+    if (it == parts.end())
+      continue;
+    auto [first, second] = it->second;
+    Value sums[2];
+    for (auto [sum, part] : {std::pair(&sums[0], first), std::pair(&sums[1], second)}) {
+      factor = part;
+      Value all = factors.front();
+      for (Value other : ArrayRef(factors).drop_front())
+        all = product(all, other);
+      *sum = sumAlong(all, axis);
+    }
+    return make<arith::AddFOp>(sums[0], sums[1]);
+  }
   Value outside;
   for (Value factor : factors) {
     if (Value same = sameAlong(factor, axis))

@@ -24,6 +24,11 @@ public:
   /// Adds to the gradients of an op's operands what comes from its results'. An error if the op has no rule.
   llvm::LogicalResult pull(mlir::Operation *op);
 
+  /// All terms of a value's gradient are one.
+  void setSum(mlir::Value value, mlir::Value term) { terms[value] = {term}; }
+  /// A value is the sum of two, of which sums along axes are formed one by one; the first is not taken apart.
+  void setParts(mlir::Value whole, mlir::Value first, mlir::Value second) { parts[whole] = {first, second}; }
+
   /// The sum along an axis. Factors that are the same along it are taken out.
   mlir::Value sumAlong(mlir::Value value, unsigned axis);
   mlir::Value product(mlir::Value a, mlir::Value b); ///< the same value for the same factors
@@ -39,6 +44,7 @@ private:
   mlir::Value dropAxis(mlir::Value value, unsigned axis);
   mlir::Value sameAlong(mlir::Value value, unsigned axis);
   mlir::Value plainSum(llvm::ArrayRef<mlir::Value> factors, unsigned axis);
+  void appendFactors(mlir::Value value, llvm::SmallVectorImpl<mlir::Value> &factors);
   bool pullMath(mlir::Operation *op, mlir::Value gradient);
   bool pullShape(mlir::Operation *op, mlir::Value gradient);
   bool pullReduce(mlir::Operation *op, mlir::Value gradient);
@@ -47,7 +53,8 @@ private:
   mlir::Location loc = builder.getUnknownLoc();
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> terms;
   std::map<std::pair<llvm::SmallVector<void *>, unsigned>, mlir::Value> sums; ///< of products, by factors and axis
-  std::map<std::pair<void *, void *>, mlir::Value> products;                  ///< by factors
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Value, mlir::Value>> parts;
+  std::map<std::pair<void *, void *>, mlir::Value> products; ///< by factors
 };
 
 } // namespace treadle

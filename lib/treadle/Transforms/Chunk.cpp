@@ -101,8 +101,8 @@ Value ChunkKernel::runningSum(Value tile) {
   return scanned({tile}, [&](ValueRange a, ValueRange b) { return SmallVector<Value>{op<arith::AddFOp>(a[0], b[0])}; });
 }
 
-Value ChunkKernel::sees(StateForm::Reads reads) {
-  auto predicate = reads == StateForm::Old ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sge;
+Value ChunkKernel::sees(StateForm::Reads reads, bool isStrict) {
+  auto predicate = reads == StateForm::Old || isStrict ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sge;
   return arith::CmpIOp::create(builder, loc, predicate, column(positions, rows), row(positions, rows));
 }
 

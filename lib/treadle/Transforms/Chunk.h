@@ -45,8 +45,9 @@ struct Part {
   bool isWhole = true;                             ///< it is the whole chunk: rows outside it hold no tokens
   llvm::SmallVector<mlir::Value> before, after;    ///< the states
   llvm::SmallVector<Gate> gates;
-  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, const Gate *, mlir::Value>> scores; ///< of query and key
-  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, mlir::Value>> products;             ///< without weights
+  /// Of query and key; strict ones by themselves.
+  std::map<std::tuple<void *, void *, const Gate *, bool>, mlir::Value> scores;
+  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, mlir::Value>> products; ///< without weights
 };
 
 /// Walks the sequence in chunks. What is known at each token is computed for all of a chunk; running states are scans
@@ -121,7 +122,8 @@ private:
                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> combine);
   Value runningSum(Value tile);            ///< along time
   Value shifted(Value tile, Value before); ///< what each row's predecessor has; the first: `before`
-  Value sees(StateForm::Reads reads);      ///< at [i, j]: what token i reads has what token j adds
+  /// At [i, j]: what token i reads has what token j adds.
+  Value sees(StateForm::Reads reads, bool isStrict = false);
 
   //===-- LinearScan.cpp: sums of products in chunks -------------------------===//
   llvm::LogicalResult openGates(Part &part, Phase phase, mlir::ValueRange telescopes);

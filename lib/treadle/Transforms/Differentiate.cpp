@@ -23,7 +23,8 @@
 //
 //     d = d of the next token + w · S - u · G
 //
-// and where g is by how much a running state changed, its gradient that of this state, w · S - u · G alone.
+// in which w · u is in both products and left out, and where g is by how much a running state changed, its gradient
+// that of this state, w · S - u · G alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -85,7 +86,14 @@ private:
   SmallVector<DecayFactor> decaysOf(unsigned state);
   LogicalResult pullAll();
   Value summed(const DecayFactor &factor, Value value);
+  tile::PrecisionAttr productsOf(const DenseSet<Value> &computed);
   std::optional<std::pair<unsigned, bool>> changeOf(const DecayFactor &factor);
+  /// What a token adds and reads itself is in both sums of a decay's gradient: they are formed without it, as small as
+  /// the decay makes them.
+  bool isTakenApart(unsigned state) {
+    return llvm::any_of(decays[state], [&](const DecayFactor &factor) { return !telescopes(factor); });
+  }
+  bool telescopes(const DecayFactor &factor) { return !hasInitial && !hasFinal && changeOf(factor); }
   void pullDecays(unsigned state);
   void addFinalDecay(DecayFactor &factor, const std::string &name);
   bool isOfOld(Value value, unsigned state) {
@@ -109,6 +117,7 @@ private:
   SmallVector<SmallVector<unsigned>> groupsOfInputs();
   void choosePast();
   FieldType fieldOf(StringRef indices, Value value);
+  bool isYielded(Value value) { return llvm::is_contained(outputs, value) || llvm::is_contained(newStates, value); }
   Value zeroOf(Type type);
   void addKept(Sweep &sweep, const DenseSet<Value> &known);
   void addInputs(Sweep &sweep, const DenseSet<Value> &values);
@@ -134,6 +143,9 @@ private:
   enum Walk { Past = 1, Future, Sums };
   enum : unsigned { InPast = 1, InFuture = 2, InSums = 4 };
   DenseMap<Value, unsigned> depends; ///< on old states, on gradients of new ones, on running sums apart
+  DenseSet<Value> differing;         ///< sums that running sums of decays are of, whose differences matter
+  DenseSet<Value> begun;             ///< running sums that begin with final states
+  DenseMap<unsigned, Value> finals;  ///< of states: gradients of the final ones, where sums begin with them
   Cut kept;                          ///< by a walk, for a later one
   Sweep past;
   SmallVector<Sweep, 1> backward; ///< in order
@@ -226,7 +238,8 @@ static Value stripped(Value value, SmallVector<unsigned> &axes) {
 SmallVector<DecayFactor> Differentiator::decaysOf(unsigned state) {
   Value old = oldStates[state], next = newStates[state];
   Operation *sum = next.getDefiningOp();
-  if (!isa_and_nonnull<arith::AddFOp, arith::SubFOp>(sum) || !old.hasOneUse() || shapeOf(old).empty())
+  auto hasOneUse = [&](Value value) { return value.hasOneUse() && !isYielded(value); };
+  if (!isa_and_nonnull<arith::AddFOp, arith::SubFOp>(sum) || !hasOneUse(old) || shapeOf(old).empty())
     return {};
   bool isVector = shapeOf(old).size() == 1;
   auto isSummed = [](OpOperand &use) {
@@ -248,7 +261,7 @@ SmallVector<DecayFactor> Differentiator::decaysOf(unsigned state) {
     if (!power.getDefiningOp<math::ExpOp>() || axes.size() != shapeOf(power).size())
       return {};
     found.push_back({state, power, axes, {}, {}});
-    if (!product->hasOneUse())
+    if (!hasOneUse(product->getResult(0)))
       return {};
     inner = product->getResult(0);
     product = *product->user_begin();
@@ -263,7 +276,26 @@ Value Differentiator::summed(const DecayFactor &factor, Value value) {
   for (unsigned axis = shapeOf(value).size(); axis-- > 0;)
     if (!llvm::is_contained(factor.along, axis))
       value = adjoint.sumAlong(value, axis);
+  for (Value sum : used(value))
+    if (auto reduce = sum.getDefiningOp<tile::ReduceOp>();
+        reduce && shapeOf(reduce.getOperand(0)).size() > 1 && !telescopes(factor))
+      differing.insert(sum);
   return value;
+}
+
+/// How exact the products of a walk are that computes what running sums of decays add: the more so the longer the sum.
+tile::PrecisionAttr Differentiator::productsOf(const DenseSet<Value> &computed) {
+  if (llvm::none_of(differing, [&](Value value) { return computed.contains(value); }))
+    return {};
+  bool isSummed = false;
+  for (auto [gradient, field] : llvm::zip(inputGradients, scan.getInputs()))
+    if (gradient && !cast<FieldType>(field.getType()).getIndices().contains('T')) {
+      DenseSet<Value> values = used(gradient);
+      for (auto &factors : decays)
+        for (DecayFactor &factor : factors)
+          isSummed |= factor.after && values.contains(factor.after);
+    }
+  return tile::PrecisionAttr::get(builder.getContext(), isSummed ? tile::Precision::tf32x3 : tile::Precision::tf32);
 }
 
 /// The state by whose change, new - old if it rises and old - new if not, a decay is.
@@ -283,17 +315,31 @@ void Differentiator::pullDecays(unsigned state) {
   Value next = newStates[state];
   Operation *sum = next.getDefiningOp();
   Location loc = sum->getLoc();
+  unsigned oldPlace = isOfOld(sum->getOperand(0), state) ? 0 : 1;
+  Value decayed = sum->getOperand(oldPlace), added = sum->getOperand(1 - oldPlace);
+  // What a token adds and reads itself is in both sums: without it they are as small as the decay makes them.
+  bool isApart = isTakenApart(state);
   SmallVector<Value> reads;
   for (Value term : adjoint.termsOf(next))
     if (term != newGradients[state])
-      reads.push_back(arith::MulFOp::create(builder, loc, next, term));
-  Value added = sum->getOperand(isOfOld(sum->getOperand(0), state) ? 1 : 0);
-  Value written = arith::MulFOp::create(builder, loc, added, adjoint.of(next));
+      reads.push_back(arith::MulFOp::create(builder, loc, isApart ? decayed : next, term));
+  if (isApart) {
+    Value own;
+    for (Value term : adjoint.termsOf(next))
+      if (term != newGradients[state])
+        own = own ? arith::AddFOp::create(builder, loc, own, term).getResult() : term;
+    if (own) {
+      Value all = arith::AddFOp::create(builder, loc, newGradients[state], own);
+      adjoint.setParts(all, newGradients[state], own);
+      adjoint.setSum(next, all);
+    }
+  }
+  Value written = arith::MulFOp::create(builder, loc, added, isApart ? newGradients[state] : adjoint.of(next));
   auto minus = [&](Value value) -> Value { return arith::NegFOp::create(builder, loc, value); };
   for (DecayFactor &factor : decays[state]) {
-    if (auto change = changeOf(factor); change && !hasInitial && !hasFinal) {
+    if (telescopes(factor)) {
       // Sums of the change telescope, and so do the running sums of its gradient.
-      auto [z, rises] = *change;
+      auto [z, rises] = *changeOf(factor);
       SmallVector<Value> parts{summed(factor, written)};
       if (rises == isa<arith::AddFOp>(sum))
         parts[0] = minus(parts[0]);
@@ -327,6 +373,14 @@ LogicalResult Differentiator::pullAll() {
     Operation *product = decays.back().empty() ? nullptr : *oldStates[state].user_begin();
     for (; product && isa<arith::MulFOp>(product); product = *product->user_begin())
       decaying[product] = state;
+    if (isTakenApart(state)) {
+      Operation *sum = newStates[state].getDefiningOp();
+      unsigned place = isOfOld(sum->getOperand(0), state) ? 0 : 1;
+      Value added = sum->getOperand(1 - place);
+      if (isa<arith::SubFOp>(sum))
+        added = arith::NegFOp::create(builder, sum->getLoc(), added);
+      adjoint.setParts(newStates[state], sum->getOperand(place), added);
+    }
   }
   for (Operation *op : llvm::reverse(ops)) {
     for (unsigned state = 0; state < newStates.size(); ++state)
@@ -341,8 +395,12 @@ LogicalResult Differentiator::pullAll() {
       return failure();
     }
   }
-  for (Value input : inputs)
-    inputGradients.push_back(getElementTypeOrSelf(input.getType()).isF32() ? adjoint.of(input) : Value());
+  auto names = function->getAttrOfType<ArrayAttr>("treadle.gradients");
+  for (auto [input, field] : llvm::zip(inputs, scan.getInputs())) {
+    bool isWanted = !names || llvm::is_contained(names, builder.getStringAttr(nameOf(field)));
+    bool isFloat = getElementTypeOrSelf(input.getType()).isF32();
+    inputGradients.push_back(isWanted && isFloat ? adjoint.of(input) : Value());
+  }
   for (Value state : oldStates)
     oldGradients.push_back(adjoint.of(state));
   return success();
@@ -418,7 +476,9 @@ Differentiator::Cut Differentiator::cutOf(ValueRange roots, unsigned walk) {
     int64_t size = 0;
     for (Value each : instead)
       size += found.contains(each) ? 0 : sizeOf(each);
-    if (!value.getDefiningOp() || size > sizeOf(value))
+    // Arrays are of floats.
+    bool mustBe = !getElementTypeOrSelf(value.getType()).isF32();
+    if (!value.getDefiningOp() || (size > sizeOf(value) && !mustBe))
       return false;
     found.remove(value);
     found.insert(instead.begin(), instead.end());
@@ -452,6 +512,11 @@ void Differentiator::addInputs(Sweep &sweep, const DenseSet<Value> &values) {
   for (auto [i, gradient] : llvm::enumerate(outputGradients))
     if (values.contains(gradient))
       sweep.inputs.push_back({cast<FieldType>(scan.getOutputs()[i].getType()), gradient, outputNames[i] + "_grad", {}});
+  // Something has to say how many tokens there are.
+  auto isTimed = [](const Field &field) { return field.type.getIndices().contains('T'); };
+  if (llvm::none_of(sweep.inputs, isTimed) && llvm::none_of(sweep.outputs, isTimed))
+    sweep.inputs.push_back(
+        {cast<FieldType>(scan.getOutputs()[0].getType()), outputGradients[0], outputNames[0] + "_grad", {}});
 }
 
 /// The gradient of an input: an output, or, of what is the same at all times, a sum.
@@ -497,10 +562,13 @@ void Differentiator::addFinalDecay(DecayFactor &factor, const std::string &name)
   Value next = newStates[factor.state];
   Location loc = next.getLoc();
   builder.setInsertionPointToEnd(joint);
-  Value final = joint->addArgument(next.getType(), loc);
+  Value &final = finals[factor.state];
+  if (!final) {
+    final = joint->addArgument(next.getType(), loc);
+    past.states.push_back({fieldOf("BH", final), final, stateNames[factor.state] + "_final_grad", {}, final});
+  }
   Value total = summed(factor, arith::MulFOp::create(builder, loc, next, final));
   Value before = joint->addArgument(total.getType(), loc);
-  past.states.push_back({fieldOf("BH", final), final, stateNames[factor.state] + "_final_grad", {}, final});
   past.states.push_back({fieldOf("BH", total), before, {}, name, total});
 }
 
@@ -571,17 +639,17 @@ void Differentiator::addBackward(ArrayRef<unsigned> ofInputs, bool withStates, u
       if (!llvm::is_contained(roots, factor.after))
         continue;
       sweep.states.push_back({fieldOf("BH", factor.before), factor.before, name, {}, factor.after});
-      if (hasFinal)
+      if (hasFinal && begun.insert(factor.before).second)
         addFinalDecay(factor, name);
     }
   for (unsigned input : ofInputs)
     addGradient(sweep, input);
   if (withStates)
     addKept(sweep, DenseSet<Value>(kept.begin(), kept.end()));
-  addInputs(sweep, values);
   for (auto [i, value] : llvm::enumerate(kept))
     if (sweep.cut.contains(value))
       sweep.inputs.push_back({fieldOf("BTH", value), value, ("kept_" + Twine(i)).str(), {}});
+  addInputs(sweep, values);
 }
 
 /// The inputs whose gradients one walk computes: all, or, apart, those that sum over the same axes of matrices, which
@@ -667,7 +735,8 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
   auto made = func::FuncOp::create(outer, function.getLoc(), (function.getName() + suffix).str(),
                                    outer.getFunctionType(argumentTypes, resultTypes));
   for (NamedAttribute attribute : function->getDiscardableAttrs())
-    if (attribute.getName() != "treadle.backward" && attribute.getName() != "treadle.apart")
+    if (attribute.getName() != "treadle.backward" && attribute.getName() != "treadle.apart" &&
+        attribute.getName() != "treadle.gradients")
       made->setDiscardableAttr(attribute.getName(), attribute.getValue());
   made->setAttr("treadle.walk", builder.getStringAttr(suffix.drop_front()));
   made.setAllArgAttrs(argumentAttributes);
@@ -703,6 +772,10 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
   for (Operation &op : *joint)
     if (llvm::any_of(op.getResults(), [&](Value v) { return wanted.contains(v) && !map.contains(v); }))
       inner.clone(op, map);
+  for (Value value : sweep.cut)
+    wanted.erase(value);
+  if (tile::PrecisionAttr products = productsOf(wanted); products && sweep.walk != Sums)
+    made->setAttr("treadle.products", products);
   auto take = [&](SmallVector<Value> &values) {
     for (Value &value : values)
       value = map.lookup(value);

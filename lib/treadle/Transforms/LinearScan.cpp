@@ -271,6 +271,8 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
 
 /// What products are of: the type of the results. A vector of decays takes factors out of the range of f16.
 Type ChunkKernel::productType(const StateForm &how) {
+  if (exactProducts(scan))
+    return builder.getF32Type();
   Type element = narrowestOutput(scan);
   if (element.isF16() && phase != OutputsOnly && kindOf(how.decay) == Gate::Channel)
     return builder.getF32Type();
@@ -288,9 +290,10 @@ Value ChunkKernel::dot(Value a, Value b, Value c) {
   auto left = cast<RankedTensorType>(a.getType()), right = cast<RankedTensorType>(b.getType());
   if (!c)
     c = constant(RankedTensorType::get({left.getDimSize(0), right.getDimSize(1)}, builder.getF32Type()), 0);
-  bool isTf32 = left.getElementType().isF32() && !narrowestOutput(scan).isF32();
-  return tile::DotOp::create(builder, loc, c.getType(), a, b, c,
-                             isTf32 ? tile::Precision::tf32 : tile::Precision::ieee);
+  auto precision = tile::Precision::ieee;
+  if (left.getElementType().isF32() && !narrowestOutput(scan).isF32())
+    precision = exactProducts(scan).value_or(tile::Precision::tf32);
+  return tile::DotOp::create(builder, loc, c.getType(), a, b, c, precision);
 }
 
 /// A vector at all rows as an operand. Padding that is not loaded is 0; so are, if `masked`, rows outside the part.
@@ -450,9 +453,9 @@ FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, co
 FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, const Readout &what) {
   bool isAcross = what.axis != how.axis;
   Value with = isAcross ? how.value : how.key;
-  for (auto &[otherQuery, otherKey, otherGate, tile] : part.scores)
-    if (otherQuery == what.query && otherKey == with && otherGate == gate)
-      return tile;
+  Value &known = part.scores[{what.query.getAsOpaquePointer(), with.getAsOpaquePointer(), gate, what.isStrict}];
+  if (known)
+    return known;
   FailureOr<Value> product = gate->kind == Gate::Channel && !isAcross ? channelScores(part, how, gate, what.query)
                                                                       : scalarProducts(part, how, what.query, with);
   if (failed(product))
@@ -460,10 +463,9 @@ FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gat
   Value tile = *product;
   if (gate->within)
     tile = op<arith::MulFOp>(tile, gate->within);
-  if (gate->kind != Gate::Constant) // whose weights are 0 where there is nothing
-    tile = select(sees(gate->reads), tile, constant(tile.getType(), 0));
-  part.scores.push_back({what.query, with, gate, tile});
-  return tile;
+  if (gate->kind != Gate::Constant || what.isStrict) // whose weights are 0 where there is nothing
+    tile = select(sees(gate->reads, what.isStrict), tile, constant(tile.getType(), 0));
+  return known = tile;
 }
 
 //===-- outputs and states -------------------------------------------------===//

@@ -63,13 +63,14 @@ private:
 
   std::optional<StateForm> classify(unsigned state);
   std::optional<StateForm> extremum(unsigned state);
-  bool isReadOnTheWay(Value value, Value read, unsigned state);
+  bool isReadOnTheWay(Value value, ArrayRef<Value> reads, unsigned state);
   Value sumOf(unsigned state, SmallVectorImpl<Value> &addends);
   std::optional<StateForm> linear(unsigned state, Affine update);
   std::optional<unsigned> changing(Value factor);
   std::optional<Decay> decayOf(ArrayRef<Core> factors, Type vector);
-  bool findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form);
+  bool findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form, bool isStrict);
   bool check(Value value);
+  bool comesFromItself(unsigned state);
 
   ScanOp scan;
   Obstacle &why;
@@ -291,13 +292,13 @@ std::optional<Decay> Normaliser::decayOf(ArrayRef<Core> factors, Type vector) {
   return decay;
 }
 
-/// Whether, from a value on, anything but `read` and the new value is used for something else than the new value.
-bool Normaliser::isReadOnTheWay(Value value, Value read, unsigned state) {
+/// Whether, from a value on, anything but `reads` and the new value is used for something else than the new value.
+bool Normaliser::isReadOnTheWay(Value value, ArrayRef<Value> reads, unsigned state) {
   return value != newOf(state) && llvm::any_of(value.getUses(), [&](OpOperand &use) {
            Operation *op = use.getOwner();
-           if (op->getNumResults() == 1 && (op->getResult(0) == newOf(state) || uses(newOf(state), op->getResult(0))))
-             return isReadOnTheWay(op->getResult(0), read, state);
-           return value != read;
+           if (op->getNumResults() == 1 && uses(newOf(state), op->getResult(0)))
+             return isReadOnTheWay(op->getResult(0), reads, state);
+           return !llvm::is_contained(reads, value);
          });
 }
 
@@ -316,19 +317,19 @@ Value Normaliser::sumOf(unsigned state, SmallVectorImpl<Value> &addends) {
 }
 
 /// Follows a value of a state through products to sums over one axis.
-bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form) {
+bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form,
+                              bool isStrict) {
   for (OpOperand &use : value.getUses()) {
     Operation *op = use.getOwner();
     bool isUpdate = op == yield && use.getOperandNumber() == yield.getOutputs().size() + state;
-    if (isUpdate || (form.reads != StateForm::New && factors.empty() && op->getNumResults() == 1 &&
-                     (newOf(state) == op->getResult(0) || uses(newOf(state), op->getResult(0)))))
+    if (isUpdate || (factors.empty() && op->getNumResults() == 1 && uses(newOf(state), op->getResult(0))))
       continue;
     if (auto product = dyn_cast<arith::MulFOp>(op)) {
       Value other = op->getOperand(1 - use.getOperandNumber());
       if (uses(other, value))
         return no(product, "the state is multiplied by what is computed from it"), false;
       factors.push_back(other);
-      if (!findReadouts(product, factors, state, form))
+      if (!findReadouts(product, factors, state, form, isStrict))
         return false;
       factors.pop_back();
       continue;
@@ -352,7 +353,7 @@ bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsi
       }
     }
     auto vector = RankedTensorType::get({tensorOf(value).getDimSize(axis)}, builder.getF32Type());
-    form.readouts.push_back({reduce.getResult(0), productOf(query, vector), axis});
+    form.readouts.push_back({reduce.getResult(0), productOf(query, vector), axis, isStrict});
   }
   return true;
 }
@@ -364,21 +365,28 @@ std::optional<StateForm> Normaliser::linear(unsigned state, Affine update) {
     return no(newOf(state), "the state is no matrix or vector");
   StateForm form;
   form.kind = StateForm::Linear;
-  Value read = newOf(state);
+  // What is read, and the same without what the token adds.
+  Value read = newOf(state), strict = oldOf(state);
   if (Value sum = sumOf(state, update.addends)) {
     form.reads = StateForm::Sum;
     read = sum;
-  } else if (newOf(state).hasOneUse() && !oldOf(state).hasOneUse()) {
-    form.reads = StateForm::Old;
-    read = oldOf(state);
+  } else if (Operation *op = newOf(state).getDefiningOp(); isa_and_nonnull<arith::AddFOp, arith::SubFOp>(op)) {
+    strict = op->getOperand(uses(op->getOperand(0), oldOf(state)) ? 0 : 1);
+    if (strict != oldOf(state) && strict.hasOneUse() && newOf(state).hasOneUse() && !oldOf(state).hasOneUse()) {
+      form.reads = StateForm::Old;
+      read = strict = oldOf(state);
+    }
   }
   if (form.reads != StateForm::New && (scan.getNoncausal() || !newOf(state).hasOneUse()))
     return no(newOf(state), "the state is read both before and after its decay");
-  if (isReadOnTheWay(oldOf(state), read, state))
+  if (isReadOnTheWay(oldOf(state), {read, strict}, state))
     return no(newOf(state), "something else than the state's new value is computed on the way to it");
   SmallVector<Value> none;
-  if (!findReadouts(read, none, state, form))
+  if (!findReadouts(read, none, state, form, /*isStrict=*/false) ||
+      (strict != read && !findReadouts(strict, none, state, form, /*isStrict=*/true)))
     return std::nullopt;
+  if (scan.getNoncausal() && llvm::any_of(form.readouts, [](const Readout &readout) { return readout.isStrict; }))
+    return no(strict, "an output of a noncausal scan reads an old state");
   SmallVector<Core> decays;
   for (Value factor : update.factors) {
     std::optional<SmallVector<Core>> cores = coresOf(factor);
@@ -433,6 +441,8 @@ std::optional<StateForm> Normaliser::linear(unsigned state, Affine update) {
 
 std::optional<StateForm> Normaliser::classify(unsigned state) {
   Value old = oldOf(state), next = newOf(state);
+  if (next == old)
+    return no(next, "the state never changes");
   if (std::optional<StateForm> form = extremum(state))
     return form;
   std::optional<Affine> update = affine(next, old);
@@ -506,6 +516,24 @@ bool Normaliser::check(Value value) {
   });
 }
 
+/// Whether a delay is of itself, at some distance.
+bool Normaliser::comesFromItself(unsigned state) {
+  SmallVector<unsigned> work{state};
+  DenseSet<unsigned> seen;
+  while (!work.empty()) {
+    unsigned next = work.pop_back_val();
+    for (unsigned other = 0; other < forms.size(); ++other) {
+      if (forms[other]->kind != StateForm::Delay || !uses(forms[next]->x, oldOf(other)))
+        continue;
+      if (other == state)
+        return true;
+      if (seen.insert(other).second)
+        work.push_back(other);
+    }
+  }
+  return false;
+}
+
 std::optional<NormalForm> Normaliser::run() {
   unsigned count = scan.getNumStates();
   forms.resize(count);
@@ -527,6 +555,8 @@ std::optional<NormalForm> Normaliser::run() {
       for (unsigned other = 0; other < count; ++other)
         if (forms[other]->kind != StateForm::Delay && uses(form.x, oldOf(other)))
           return no(form.x, "a state keeps what comes from state " + Twine(other));
+    if (form.kind == StateForm::Delay && comesFromItself(state))
+      return no(form.x, "states are what others were before, in a circle");
     // A factor that telescopes is what it is by the states that run.
     Value factor = form.decay.telescope ? Value() : form.factor;
     for (Value piece : {form.key, form.value, form.decay.scalar, form.decay.channel, form.x, factor})

@@ -26,6 +26,7 @@ struct Decay {
 struct Readout {
   mlir::Value result, query;
   unsigned axis;
+  bool isStrict; ///< without what the token itself adds
 };
 
 /// How a state comes from its old value, and how it is read.

@@ -29,7 +29,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
     return tensor ? tensor.getNumElements() : 1;
   };
-  int64_t result = 0, productBytes = narrowestOutput(scan).getIntOrFloatBitWidth() / 8;
+  int64_t result = 0, productBytes = exactProducts(scan) ? 4 : narrowestOutput(scan).getIntOrFloatBitWidth() / 8;
   for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
     auto field = cast<FieldType>(input.getType());
     if (field.getIndices().contains('T') && !argument.use_empty())

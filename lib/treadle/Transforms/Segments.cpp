@@ -82,7 +82,11 @@ bool Segmented::isMoving(Value value) {
               cast<FieldType>(scan.getInputs()[number].getType()).getIndices().contains('T'));
   } else {
     Operation *op = value.getDefiningOp();
-    result = form.readoutOf(value) || llvm::is_contained(scan.getYield().getStates(), value) ||
+    auto next = scan.getYield().getStates();
+    bool runs = llvm::any_of(llvm::enumerate(next), [&](auto state) {
+      return state.value() == value && (form.states.empty() || !form.isDelay(state.index()));
+    });
+    result = form.readoutOf(value) || runs ||
              llvm::any_of(op->getOperands(), [&](Value operand) { return isMoving(operand); });
   }
   return moves[value] = result;
@@ -147,6 +151,10 @@ Value Segmented::power(Value g, Value count) {
 /// S e^z does not depend on z.
 bool Segmented::canSplit(ScanOp scan, const NormalForm &form) {
   YieldOp yield = scan.getYield();
+  // The first of the kernels, which writes no outputs, has to know how many tokens there are.
+  if (llvm::none_of(scan.getInputs().getTypes(),
+                    [](Type input) { return cast<FieldType>(input).getIndices().contains('T'); }))
+    return false;
   auto isFree = [&](Value piece) {
     SmallVector<Value> work{piece};
     DenseSet<Value> seen;

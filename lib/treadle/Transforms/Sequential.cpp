@@ -262,9 +262,9 @@ LogicalResult Kernel::write() {
 /// One kernel, or the two of a sequence that is split.
 static LogicalResult writeKernels(const Mixer &mixer) {
   NormalForm none;
-  if (!mixer.function->hasAttr("treadle.split"))
-    return Kernel(mixer, none, Kernel::Whole).write();
   ScanOp scan = mixer.scan;
+  if (!mixer.function->hasAttr("treadle.split") || !scan.getNumStates())
+    return Kernel(mixer, none, Kernel::Whole).write();
   if (scan.getNoncausal())
     return mixer.function->emitError() << "treadle.split: a noncausal scan is not split into segments";
   NormalForm::Obstacle why{scan, "a state changes by what another is at a token"};

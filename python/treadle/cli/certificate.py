@@ -85,7 +85,8 @@ def _gpu(at: Place) -> dict[str, str] | None:
 def _entry(verdict: Verdict) -> dict[str, Any]:
     numbers = {"relative": verdict.relative, "absolute": verdict.absolute}
     plain = {name: x if abs(x) < float("inf") else str(x) for name, x in numbers.items()}
-    return asdict(verdict) | plain | {"ok": verdict.ok}
+    entry = asdict(verdict) | plain | {"ok": verdict.ok}
+    return entry if verdict.note and not verdict.ok else {k: v for k, v in entry.items() if k != "note"}
 
 
 def _sha256(data: bytes) -> str:

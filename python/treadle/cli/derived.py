@@ -74,7 +74,12 @@ def kernels(options: argparse.Namespace) -> tuple[str, ...]:
 
 def text(scan: Scan, kernel: str, constants: Mapping[str, Any], options: argparse.Namespace) -> str:
     """One of a scan's kernels as MLIR text."""
-    settings = {"initial": True, "final": True, "chunked": kernel != "step", "backward": kernel == "backward"}
+    settings: dict[str, Any] = {
+        "initial": True,
+        "final": True,
+        "chunked": kernel != "step",
+        "backward": kernel == "backward",
+    }
     for name, setting in _SETTINGS.items():
         if kernel in setting.kernels:
             given = getattr(options, _dest(name))

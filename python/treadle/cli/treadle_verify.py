@@ -11,6 +11,14 @@ lengths around those that are often wrong. These must agree, within the bound of
     token; sequences packed one after another, empty ones among them; reversed twice; heads first; causal=False and its
     definition, where a step has that form; on a GPU, outputs of more than 2^31 elements
 
+and of gradients, within their bounds:
+
+    differences of the step's values, along random directions; those of the step, run by Python; those that are
+    compiled; of two calls, through the state between them; of sequences packed one after another; of two runs, the
+    same bits
+
+td.stop_gradient is taken for a constant: where what it stops does not cancel, differences disagree.
+
 --on chooses where what is compiled runs: cpu, sim (its PTX, simulated and checked) or gpu (through PyTorch). With -o a
 certificate is written: hashes of the sources and of the PTX, versions, and every verdict with its error and bound.
 
@@ -47,6 +55,7 @@ from treadle.verification import (
     verify,
     verify_large,
 )
+from treadle.verified_gradients import verify_gradients
 
 SHOWN = 20
 """The most disagreements that are printed."""
@@ -78,6 +87,7 @@ def _run(options: argparse.Namespace) -> int:
     found: list[Finding] = []
     for case in cases:
         found += verify(package, case, at, options.seed)
+    found += verify_gradients(package, cases, at, options.seed)
     for case in {case.kernel: case for case in filter(is_plain, [*cases, package.cases.DEMO])}.values():
         found += verify_large(case, at, options.seed)
     _summarise(found)

@@ -51,6 +51,7 @@ class Options:
     fast_math: bool = False
     backward: bool = False
     apart: bool = False
+    gradients: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,11 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *(["treadle.split"] if options.split else []),
         *(["treadle.backward"] if options.backward else []),
         *(["treadle.apart"] if options.apart else []),
+        *(
+            [f"treadle.gradients = [{', '.join(map(quote, options.gradients))}]"]
+            if options.gradients is not None
+            else []
+        ),
         *([f"treadle.chunk = {constants['chunk']} : i32"] if options.chunked and constants["chunk"] != 1 else []),
         *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),

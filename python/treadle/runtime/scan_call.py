@@ -85,6 +85,8 @@ def call_scan(
     and o are copied. On a GPU the batch and the heads, with what joins each, are at most 65535.
     on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
     stream: of the GPU; None: PyTorch's current one.
+    Where tensors of PyTorch require gradients, o and final_state have them, through treadle.torch.op; then not with
+    out, stream, causal=False or on="sim".
     """
     if axis is not None:
         call = functools.partial(
@@ -237,10 +239,10 @@ def _likeness(
 
 def _wants_gradients(tensors: Iterable[Any]) -> bool:
     """Whether PyTorch keeps track of gradients, and some of these require them."""
-    for tensor in tensors:
-        if getattr(tensor, "requires_grad", False):
-            return bool(sys.modules["torch"].is_grad_enabled())
-    return False
+    enabled = getattr(sys.modules.get("torch"), "is_grad_enabled", None)
+    if enabled is None or not enabled():
+        return False
+    return any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
 def _state_names(scan: Scan, when: str) -> list[str]:
@@ -400,13 +402,20 @@ class Launch:
         cu_seqlens: Any,
         reverse: bool,
         segments: int | None,
+        wanted: tuple[str, ...] | None = None,
     ) -> dict[str, Any]:
         """Compile the backward, unless that was done before, and launch it; what it wrote, by name.
 
-        fields: the forward's inputs and initial states; gradients: those of outputs and final states.
+        fields: the forward's inputs and initial states; gradients: those of outputs and final states; wanted: the
+        inputs whose gradients are, None for all.
         """
         settings = self._settings(initial or None, final or None, cu_seqlens, reverse)
-        settings |= {"chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK, "backward": True, "apart": self._is_apart()}
+        settings |= {
+            "chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK,
+            "backward": True,
+            "apart": self._is_apart(),
+            "gradients": wanted,
+        }
         ready = _ready({**fields, **gradients}, {"cu_seqlens": cu_seqlens})
         program, bundle = self._compiled(settings, fields, ready, segments)
         known = {param.name for param in bundle.params}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from treadle.errors import LaunchError
@@ -20,11 +20,12 @@ Pullback = Callable[..., dict[str, Any]]
 def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any], Pullback]:
     """Run a scan as `scan(...)` with the same arguments does; returns ((o, final_state), pullback).
 
-    `pullback(o_grad, final_state_grad=None)` takes what the results are weighed with: for o, or every output in a
-    tuple, an array of its shape and dtype, and for the final states f32 arrays of theirs, one or a tuple, or None for
-    zeros. It returns the gradients of the sum of all results so weighed, in a dict: by name of every input that is no
-    integer, an array of its shape and dtype, and as "initial_state", if one was given, f32 arrays like those.
-    `td.stop_gradient` is taken for a constant.
+    `pullback(o_grad, final_state_grad=None, gradients=None)` takes what the results are weighed with: for o, or every
+    output in a tuple, an array of its shape and dtype or None for zeros; for the final states f32 arrays of theirs, one
+    or a tuple. None for all of either is zeros too. It returns the gradients of the sum of all results so weighed, in a
+    dict: by name of every input that is no integer, an array of its shape and dtype, and as "initial_state", if one was
+    given, f32 arrays like those. `td.stop_gradient` is taken for a constant. gradients: names of the inputs whose
+    gradients are wanted, None for all; without those of decays it is faster.
 
     The gradients are found by two launches, one along time and one against it, from the inputs alone: of the forward
     nothing is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
@@ -32,23 +33,36 @@ def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any],
 
     Not with out, axis or causal=False: an error.
     """
-    for name, value, default in (("out", kwargs.get("out"), None), ("axis", kwargs.get("axis"), None)):
-        if value is not default:
-            raise LaunchError(f"{scan.name}: argument '{name}': vjp does not take it, found {value!r}")
+    for name in ("out", "axis"):
+        if kwargs.get(name) is not None:
+            raise LaunchError(f"{scan.name}: argument '{name}': vjp does not take it")
     if not kwargs.get("causal", True):
         raise LaunchError(f"{scan.name}: argument 'causal': vjp knows causal scans only, found causal=False")
     results = call_scan(scan, *args, **kwargs)
     own = {name: value for name, value in kwargs.items() if name not in CALL_SETTINGS}
     settings = {name: value for name, value in kwargs.items() if name in CALL_SETTINGS}
 
-    def pullback(o_grad: Any, final_state_grad: Any = None) -> dict[str, Any]:
+    def pullback(
+        o_grad: Any, final_state_grad: Any = None, *, gradients: Collection[str] | None = None
+    ) -> dict[str, Any]:
         """The gradients; see vjp_scan."""
-        return _Backward(scan, args, own, settings).run(o_grad, final_state_grad)
+        names = [p.name for p in _differentiable(scan)]
+        for name in () if gradients is None else gradients:
+            if name not in names:
+                raise LaunchError(
+                    f"{scan.name}: argument 'gradients': expected some of {', '.join(names)}, found {name!r}"
+                )
+        return Backward(scan, args, own, settings).run(o_grad, final_state_grad, gradients)
 
     return results, pullback
 
 
-class _Backward:
+def _differentiable(scan: Scan) -> list[InputParam]:
+    """The inputs that are no integers."""
+    return [p for p in scan.inputs if p.dtype is None or not p.dtype.is_int]
+
+
+class Backward:
     """The backward of one call."""
 
     def __init__(self, scan: Scan, args: tuple[Any, ...], own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
@@ -62,8 +76,11 @@ class _Backward:
             bound.pack(settings["cu_seqlens"])
             self.letter = "N"
 
-    def run(self, o_grad: Any, final_state_grad: Any) -> dict[str, Any]:
-        """All gradients."""
+    def run(
+        self, o_grad: Any, final_state_grad: Any = None, gradients: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """All gradients, or those of some inputs, and of the initial states."""
+        wanted = None if gradients is None else tuple(p.name for p in self.scan.inputs if p.name in gradients)
         bound, launch = self.bound, self.launch
         rows = bound.sequences
         initial = f32_states(bound, "initial_state", self.settings.get("initial_state"), rows, self.letter)
@@ -80,22 +97,23 @@ class _Backward:
             cu_seqlens=bound.cu_seqlens,
             reverse=bool(self.settings.get("reverse")),
             segments=self.settings.get("segments"),
+            wanted=wanted,
         )
-        gradients = {
+        found = {
             p.name: self._of_input(p, made.get(f"{p.name}_grad"))
-            for p in self.scan.inputs
-            if p.dtype is None or not p.dtype.is_int
+            for p in _differentiable(self.scan)
+            if wanted is None or p.name in wanted
         }
         if initial is not None:
             states = [made.get(f"{name}_initial_grad", arrays.zeros_like(state)) for name, state in initial.items()]
-            gradients["initial_state"] = one_or_all(states)
-        return gradients
+            found["initial_state"] = one_or_all(states)
+        return found
 
     def _output_gradients(self, value: Any) -> dict[str, Any]:
         """Arrays [B, T, H, ...] by name."""
         bound, launch = self.bound, self.launch
         shapes = launch.output_shapes()
-        given = list(value) if isinstance(value, (tuple, list)) else [value]
+        given = [None] * len(shapes) if value is None else list(value) if isinstance(value, (tuple, list)) else [value]
         if len(given) != len(shapes):
             expected = "one array" if len(shapes) == 1 else f"a tuple of {len(shapes)} arrays"
             raise bound.fail("o_grad", f"expected {expected}, found {len(given)}")
@@ -117,12 +135,11 @@ class _Backward:
         if gradient is None:
             return arrays.zeros_like(bound.inner(given, p.indices))
         if p.name in bound.grouped:
-            batch, time, heads, *value = arrays.shape_of(gradient)
+            shape, axis = arrays.shape_of(gradient), 2 if "T" in p.indices else 1
             groups = bound.heads[p.name]
-            if "T" in p.indices:
-                gradient = gradient.reshape(batch, time, groups, heads // groups, *value).sum(3)
-            else:
-                gradient = gradient.reshape(batch, groups, -1, *arrays.shape_of(gradient)[2:]).sum((0, 2))
+            gradient = gradient.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]).sum(axis + 1)
+            if axis == 1:
+                gradient = gradient.sum(0)
         elif p.indices == "BT":
             gradient = gradient.sum(2)
         elif p.indices == "H":

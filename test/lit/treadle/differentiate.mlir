@@ -14,13 +14,15 @@
 // CHECK-SAME:      from(%[[FILL]])
 // CHECK-NOT:       reverse
 // CHECK:           ^bb0(%[[Q:.*]]: tensor<4xf32>, %{{.*}}: tensor<4xf32>, %{{.*}}: tensor<8xf32>, %{{.*}}: f32, %[[DO:.*]]: tensor<8xf32>, %{{.*}}: tensor<4x8xf32>):
-// CHECK:           %[[S:.*]] = arith.addf {{.*}} : tensor<4x8xf32>
-// CHECK:           %[[ROW:.*]] = tile.expand_dims %[[DO]], 0
-// CHECK:           %[[WIDE:.*]] = tile.broadcast %[[ROW]]
-// CHECK:           %[[PRODUCT:.*]] = arith.mulf {{.*}} : tensor<4x8xf32>
-// CHECK:           %[[DQ:.*]] = tile.reduce (%[[PRODUCT]]) along 1
-// CHECK:           %[[QDQ:.*]] = arith.mulf {{.*}} : tensor<4xf32>
-// CHECK:           %[[R:.*]] = tile.reduce (%[[QDQ]]) along 0
+// The gradient of q reads S without what the token adds, which is added to it; so does what goes to the running sum.
+// CHECK:           %[[DECAYED:.*]] = arith.mulf {{.*}} : tensor<4x8xf32>
+// CHECK:           %[[S:.*]] = arith.addf %[[DECAYED]], {{.*}} : tensor<4x8xf32>
+// CHECK:           %[[PRODUCT:.*]] = arith.mulf {{.*}}%[[DECAYED]]{{.*}} : tensor<4x8xf32>
+// CHECK:           %[[READ:.*]] = tile.reduce (%[[PRODUCT]]) along 1
+// CHECK:           %[[OWN:.*]] = arith.mulf {{.*}} : tensor<4xf32>
+// CHECK:           %[[DQ:.*]] = arith.addf %[[READ]], %[[OWN]] : tensor<4xf32>
+// CHECK:           %[[QREAD:.*]] = arith.mulf %[[Q]], %[[READ]] : tensor<4xf32>
+// CHECK:           %[[R:.*]] = tile.reduce (%[[QREAD]]) along 0
 // CHECK:           treadle.yield %[[R]], %[[DQ]] : f32, tensor<4xf32> next %[[S]]
 
 // CHECK-LABEL: func.func @decay_future(
