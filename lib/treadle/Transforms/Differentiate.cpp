@@ -8,6 +8,14 @@
 // What of this depends on old states is known walking as the forward does, what depends on gradients of new states
 // walking back. So there are several mixers, whose walks follow each other:
 //
+// and of a noncausal one
+//
+//     final     the walk of the forward: gradients of what outputs are of, and what is kept of the final states
+//     totals    the gradients of the final states, sums over all tokens
+//     ends      the products of final states and their gradients, where running sums begin
+//
+// after the first of
+//
 //     past      from the initial states: gradients that need no later token, and what the other has to know
 //     future    from the final states' gradients, in the other direction: most of the others; with treadle.apart in
 //               several mixers, whose blocks can share what one block of all has to have
@@ -83,6 +91,7 @@ public:
 private:
   LogicalResult check();
   void begin();
+  void readFinalStates();
   SmallVector<DecayFactor> decaysOf(unsigned state);
   LogicalResult pullAll();
   Value summed(const DecayFactor &factor, Value value);
@@ -93,7 +102,14 @@ private:
   bool isTakenApart(unsigned state) {
     return llvm::any_of(decays[state], [&](const DecayFactor &factor) { return !telescopes(factor); });
   }
-  bool telescopes(const DecayFactor &factor) { return !hasInitial && !hasFinal && changeOf(factor); }
+  bool telescopes(const DecayFactor &factor) { return !hasInitial && !endsWeighed() && changeOf(factor); }
+  /// Whether final states have gradients.
+  bool endsWeighed() { return hasFinal || scan.getNoncausal(); }
+  /// The array of a final state's gradient.
+  std::string endOf(unsigned state) {
+    bool isRead = finalStates[state] && adjoint.of(finalStates[state]);
+    return isRead ? stateNames[state] + "_total_grad" : hasFinal ? stateNames[state] + "_final_grad" : "";
+  }
   void pullDecays(unsigned state);
   void addFinalDecay(DecayFactor &factor, const std::string &name);
   bool isOfOld(Value value, unsigned state) {
@@ -103,7 +119,7 @@ private:
   /// Which walk computes a value; 0: any.
   unsigned walkOf(Value value) {
     unsigned all = depends.lookup(value);
-    return all & InSums ? Sums : all & InFuture ? Future : all & InPast ? Past : 0;
+    return all & InSums ? Sums : all & InFuture ? Future : all & InFinal ? Final : all & InPast ? Past : 0;
   }
   bool isBefore(Value value, unsigned walk) { return walkOf(value) && walkOf(value) < walk; }
   bool isComputedApart(const DecayFactor &factor) { return factor.along.empty() || function->hasAttr("treadle.split"); }
@@ -115,11 +131,20 @@ private:
   SmallVector<bool> neededStates(SmallVectorImpl<Value> &roots, bool withStates, unsigned walk);
   void addBackward(ArrayRef<unsigned> ofInputs, bool withStates, unsigned walk);
   SmallVector<SmallVector<unsigned>> groupsOfInputs();
-  void choosePast();
+  void fillForward(Sweep &sweep);
+  void chooseForward(Sweep &sweep);
+  void chooseTotals();
   FieldType fieldOf(StringRef indices, Value value);
   bool isYielded(Value value) { return llvm::is_contained(outputs, value) || llvm::is_contained(newStates, value); }
   Value zeroOf(Type type);
   void addKept(Sweep &sweep, const DenseSet<Value> &known);
+  void addCut(Sweep &sweep);
+  /// Of what is the same at all times, in a noncausal scan: the walk that has final states cannot sum as well.
+  bool isTotal(unsigned input) {
+    Value gradient = inputGradients[input];
+    auto type = cast<FieldType>(scan.getInputs()[input].getType());
+    return gradient && walkOf(gradient) == Final && !type.getIndices().contains('T');
+  }
   void addInputs(Sweep &sweep, const DenseSet<Value> &values);
   void addGradient(Sweep &sweep, unsigned input);
   void write(const Sweep &sweep, StringRef suffix, bool isReverse);
@@ -134,20 +159,21 @@ private:
   Region region;
   Block *joint = nullptr;
   SmallVector<Value> inputs, oldStates, newStates, outputs; ///< of the step, in the joint one
+  SmallVector<Value> finalStates;                           ///< arguments: what outputs of a noncausal scan are of
   SmallVector<Value> outputGradients, newGradients;         ///< arguments of the joint step
   SmallVector<Value> inputGradients, oldGradients;          ///< found; null: none
   SmallVector<std::string> stateNames, outputNames;
   bool hasInitial = false, hasFinal = false;
   SmallVector<SmallVector<DecayFactor>> decays; ///< of every state
   DenseMap<Operation *, unsigned> decaying;     ///< products of factors with an old state
-  enum Walk { Past = 1, Future, Sums };
-  enum : unsigned { InPast = 1, InFuture = 2, InSums = 4 };
-  DenseMap<Value, unsigned> depends; ///< on old states, on gradients of new ones, on running sums apart
+  enum Walk { Past = 1, Final, Totals, Future, Sums };
+  enum : unsigned { InPast = 1, InFinal = 2, InFuture = 4, InSums = 8 };
+  DenseMap<Value, unsigned> depends; ///< on old states, final ones, gradients of new ones, running sums apart
   DenseSet<Value> differing;         ///< sums that running sums of decays are of, whose differences matter
   DenseSet<Value> begun;             ///< running sums that begin with final states
   DenseMap<unsigned, Value> finals;  ///< of states: gradients of the final ones, where sums begin with them
   Cut kept;                          ///< by a walk, for a later one
-  Sweep past;
+  Sweep past, ofFinal, totals, ends;
   SmallVector<Sweep, 1> backward; ///< in order
 };
 
@@ -161,8 +187,6 @@ static ArrayRef<int64_t> shapeOf(Value value) {
 static int64_t sizeOf(Value value) { return ShapedType::getNumElements(shapeOf(value)); }
 
 LogicalResult Differentiator::check() {
-  if (scan.getNoncausal())
-    return scan.emitError() << "the backward of a noncausal scan is not derived";
   auto isFieldOf = [&](Value value) { return isa<BlockArgument>(value) || value.getDefiningOp<FillOp>(); };
   for (Value field : llvm::concat<Value>(SmallVector<Value>(scan.getInputs()), SmallVector<Value>(scan.getInitials())))
     if (!isFieldOf(field))
@@ -211,6 +235,24 @@ void Differentiator::begin() {
     newGradients.push_back(joint->addArgument(state.getType(), state.getLoc()));
   yield.erase();
   builder.setInsertionPointToEnd(joint);
+  finalStates.resize(newStates.size());
+  if (scan.getNoncausal())
+    readFinalStates();
+}
+
+/// Outputs are of the final states, not of the new ones that the walk has at a token.
+void Differentiator::readFinalStates() {
+  IRMapping map;
+  for (auto [final, next] : llvm::zip(finalStates, newStates)) {
+    final = joint->addArgument(next.getType(), next.getLoc());
+    map.map(next, final);
+  }
+  for (Operation &op : llvm::make_early_inc_range(*joint))
+    if (llvm::none_of(op.getResults(), [&](Value v) { return map.contains(v); }) &&
+        llvm::any_of(op.getOperands(), [&](Value v) { return map.contains(v); }))
+      builder.clone(op, map);
+  for (Value &output : outputs)
+    output = map.lookupOrDefault(output);
 }
 
 /// A value without the broadcasts around it, with the axes of what is around that are its own.
@@ -409,6 +451,8 @@ LogicalResult Differentiator::pullAll() {
 void Differentiator::findDependence() {
   for (Value state : oldStates)
     depends[state] = InPast;
+  for (Value state : finalStates)
+    depends[state] = InFinal;
   for (Value gradient : newGradients)
     depends[gradient] = InFuture;
   for (auto &factors : decays)
@@ -565,11 +609,11 @@ void Differentiator::addFinalDecay(DecayFactor &factor, const std::string &name)
   Value &final = finals[factor.state];
   if (!final) {
     final = joint->addArgument(next.getType(), loc);
-    past.states.push_back({fieldOf("BH", final), final, stateNames[factor.state] + "_final_grad", {}, final});
+    ends.states.push_back({fieldOf("BH", final), final, endOf(factor.state), {}, final});
   }
   Value total = summed(factor, arith::MulFOp::create(builder, loc, next, final));
   Value before = joint->addArgument(total.getType(), loc);
-  past.states.push_back({fieldOf("BH", total), before, {}, name, total});
+  ends.states.push_back({fieldOf("BH", total), before, {}, name, total});
 }
 
 void Differentiator::addKept(Sweep &sweep, const DenseSet<Value> &known) {
@@ -578,33 +622,69 @@ void Differentiator::addKept(Sweep &sweep, const DenseSet<Value> &known) {
       sweep.outputs.push_back({fieldOf("BTH", value), value, {}, ("kept_" + Twine(i)).str()});
 }
 
-void Differentiator::choosePast() {
-  addKept(past, DenseSet<Value>(kept.begin(), kept.end()));
-  for (unsigned input = 0; input < inputs.size(); ++input)
-    if (Value gradient = inputGradients[input]; gradient && walkOf(gradient) == Past)
-      addGradient(past, input);
+/// The states and inputs that a walk of the forward's direction needs for what it writes.
+void Differentiator::fillForward(Sweep &sweep) {
   SmallVector<Value> roots;
-  for (const Field &output : past.outputs)
+  for (const Field &output : sweep.outputs)
     roots.push_back(output.value);
-  for (const Field &sum : past.states)
+  for (const Field &sum : sweep.states)
     roots.push_back(sum.next);
   if (roots.empty())
     return;
   DenseSet<unsigned> known;
   for (size_t count = ~size_t(0); count != known.size();) {
     count = known.size();
-    DenseSet<Value> values = used(roots);
+    DenseSet<Value> values = used(roots, sweep.cut);
     for (unsigned state = 0; state < oldStates.size(); ++state) {
-      if (!values.contains(oldStates[state]) || !known.insert(state).second)
+      bool isUsed = values.contains(oldStates[state]) || (finalStates[state] && values.contains(finalStates[state]));
+      if (!isUsed || !known.insert(state).second)
         continue;
       Value initial = scan.getInitials()[state];
       std::string argument = isa<BlockArgument>(initial) ? stateNames[state] + "_initial" : std::string();
-      past.states.push_back(
+      sweep.states.push_back(
           {cast<FieldType>(initial.getType()), oldStates[state], argument, {}, newStates[state], initial});
       roots.push_back(newStates[state]);
     }
   }
-  addInputs(past, used(roots));
+  addInputs(sweep, used(roots, sweep.cut));
+}
+
+/// The walk of the forward, or, of a noncausal one, of its outputs: what is kept of it, and gradients.
+void Differentiator::chooseForward(Sweep &sweep) {
+  addKept(sweep, DenseSet<Value>(kept.begin(), kept.end()));
+  for (unsigned input = 0; input < inputs.size(); ++input)
+    if (Value gradient = inputGradients[input]; gradient && walkOf(gradient) == sweep.walk && !isTotal(input))
+      addGradient(sweep, input);
+  fillForward(sweep);
+}
+
+/// Sums over all tokens: the gradients of final states that outputs are of, and of inputs that are the same at all
+/// times.
+void Differentiator::chooseTotals() {
+  totals.walk = Totals;
+  SmallVector<Value> roots;
+  for (unsigned state = 0; state < oldStates.size(); ++state) {
+    Value own = finalStates[state] ? adjoint.of(finalStates[state]) : Value();
+    if (!own)
+      continue;
+    builder.setInsertionPointToEnd(joint);
+    Value before = joint->addArgument(own.getType(), own.getLoc());
+    Value after = arith::AddFOp::create(builder, own.getLoc(), before, own);
+    std::string from = hasFinal ? stateNames[state] + "_final_grad" : std::string();
+    totals.states.push_back({fieldOf("BH", own), before, from, endOf(state), after});
+    roots.push_back(after);
+  }
+  for (unsigned input = 0; input < inputs.size(); ++input)
+    if (isTotal(input)) {
+      roots.push_back(inputGradients[input]);
+      addGradient(totals, input);
+    }
+  if (roots.empty())
+    return;
+  totals.cut = cutOf(roots, Totals);
+  kept.insert(totals.cut.begin(), totals.cut.end());
+  addCut(totals);
+  addInputs(totals, used(roots, totals.cut));
 }
 
 /// A walk back for some inputs' gradients, and, with states, for those of initial states.
@@ -624,10 +704,9 @@ void Differentiator::addBackward(ArrayRef<unsigned> ofInputs, bool withStates, u
     if (kept.insert(value); shapeOf(value).size() > 1)
       (value.getDefiningOp() ? value.getDefiningOp() : scan.getOperation())->emitRemark()
           << "the backward keeps " << sizeOf(value) << " numbers of a matrix for every token";
-  auto startOf = [&](const std::string &name) { return hasFinal ? name + "_final_grad" : std::string(); };
   for (unsigned state = 0; state < oldStates.size(); ++state)
     if (isNeeded[state])
-      sweep.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], startOf(stateNames[state]),
+      sweep.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], endOf(state),
                               withStates && hasInitial ? stateNames[state] + "_initial_grad" : "",
                               oldGradients[state]});
   unsigned number = 0;
@@ -635,21 +714,28 @@ void Differentiator::addBackward(ArrayRef<unsigned> ofInputs, bool withStates, u
     for (DecayFactor &factor : factors) {
       if (!factor.after)
         continue;
-      std::string name = startOf(("decay_" + Twine(number++)).str());
+      std::string name = ("decay_" + Twine(number++) + "_final_grad").str();
       if (!llvm::is_contained(roots, factor.after))
         continue;
-      sweep.states.push_back({fieldOf("BH", factor.before), factor.before, name, {}, factor.after});
-      if (hasFinal && begun.insert(factor.before).second)
+      bool begins = endOf(factor.state) != "";
+      sweep.states.push_back(
+          {fieldOf("BH", factor.before), factor.before, begins ? name : std::string(), {}, factor.after});
+      if (begins && begun.insert(factor.before).second)
         addFinalDecay(factor, name);
     }
   for (unsigned input : ofInputs)
     addGradient(sweep, input);
   if (withStates)
     addKept(sweep, DenseSet<Value>(kept.begin(), kept.end()));
+  addCut(sweep);
+  addInputs(sweep, values);
+}
+
+/// Arrays that other walks have kept for this one.
+void Differentiator::addCut(Sweep &sweep) {
   for (auto [i, value] : llvm::enumerate(kept))
     if (sweep.cut.contains(value))
       sweep.inputs.push_back({fieldOf("BTH", value), value, ("kept_" + Twine(i)).str(), {}});
-  addInputs(sweep, values);
 }
 
 /// The inputs whose gradients one walk computes: all, or, apart, those that sum over the same axes of matrices, which
@@ -697,7 +783,12 @@ void Differentiator::choose() {
     groups.pop_back();
   }
   std::reverse(backward.begin(), backward.end());
-  choosePast();
+  chooseTotals();
+  ofFinal.walk = Final;
+  if (scan.getNoncausal())
+    chooseForward(ofFinal);
+  chooseForward(past);
+  fillForward(ends);
 }
 
 /// A mixer of one walk.
@@ -755,7 +846,7 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
       value = state.like.getDefiningOp<FillOp>().getValueAttr();
     initials.push_back(FillOp::create(inner, loc, state.type, value));
   }
-  auto copy = ScanOp::create(inner, loc, fieldTypes, fields, initials, /*noncausal=*/false, isReverse);
+  auto copy = ScanOp::create(inner, loc, fieldTypes, fields, initials, /*noncausal=*/&sweep == &ofFinal, isReverse);
 
   Block *step = inner.createBlock(&copy.getStep());
   IRMapping map;
@@ -769,9 +860,17 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
   SmallVector<Value> roots(outputValues);
   llvm::append_range(roots, stateValues);
   DenseSet<Value> wanted = used(roots, sweep.cut);
+  auto mapFinals = [&] {
+    for (auto [final, next] : llvm::zip(finalStates, newStates))
+      if (final && !map.contains(final) && map.contains(next))
+        map.map(final, map.lookup(next));
+  };
+  mapFinals();
   for (Operation &op : *joint)
-    if (llvm::any_of(op.getResults(), [&](Value v) { return wanted.contains(v) && !map.contains(v); }))
+    if (llvm::any_of(op.getResults(), [&](Value v) { return wanted.contains(v) && !map.contains(v); })) {
       inner.clone(op, map);
+      mapFinals();
+    }
   for (Value value : sweep.cut)
     wanted.erase(value);
   if (tile::PrecisionAttr products = productsOf(wanted); products && sweep.walk != Sums)
@@ -813,6 +912,9 @@ LogicalResult Differentiator::run() {
       write(sweep, suffix.str(), isReverse);
   };
   writeIf(past, "_past", scan.getReverse());
+  writeIf(ofFinal, "_final", scan.getReverse());
+  writeIf(totals, "_totals", scan.getReverse());
+  writeIf(ends, "_ends", scan.getReverse());
   for (auto [i, sweep] : llvm::enumerate(backward))
     writeIf(sweep, sweep.walk == Sums ? "_sums" : i ? "_future_" + Twine(i) : Twine("_future"), !scan.getReverse());
   function.erase();

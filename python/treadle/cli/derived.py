@@ -32,7 +32,7 @@ _SETTINGS = {
     "final-state": _Setting(_OF_SEQUENCES, "final", True, "final states are written, their gradients given"),
     "packed": _Setting(_OF_SEQUENCES, "packed", False, "sequences of different lengths lie one after the other"),
     "reverse": _Setting(_OF_SEQUENCES, "reverse", False, "from the last token to the first"),
-    "causal": _Setting(("forward",), "causal", True, "outputs see what came before them, not the whole sequence"),
+    "causal": _Setting(_OF_SEQUENCES, "causal", True, "outputs see what came before them, not the whole sequence"),
     "state-indices": _Setting(("step",), "indexed", False, "states live in pools, in which each sequence has an entry"),
 }
 

@@ -14,6 +14,9 @@ _BANDWIDTH = 4.2  # TB/s, of a copy on an H200
 
 _WALKS = {
     "past": "the walk of the forward once more, for gradients that need no later token",
+    "final": "the walk of the forward once more, for what outputs read of the final states",
+    "totals": "sums over all tokens: gradients of the final states",
+    "ends": "products of the final states and their gradients, where running sums begin",
     "future": "the walk back",
     "sums": "running sums from the end, which are gradients of decays",
 }

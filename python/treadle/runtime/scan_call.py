@@ -401,6 +401,7 @@ class Launch:
         final: bool,
         cu_seqlens: Any,
         reverse: bool,
+        causal: bool,
         segments: int | None,
         wanted: tuple[str, ...] | None = None,
     ) -> dict[str, Any]:
@@ -414,6 +415,7 @@ class Launch:
             "chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK,
             "backward": True,
             "apart": self._is_apart(),
+            "causal": causal,
             "gradients": wanted,
         }
         ready = _ready({**fields, **gradients}, {"cu_seqlens": cu_seqlens})

@@ -31,13 +31,11 @@ def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any],
     nothing is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
     order: the same bits in every run.
 
-    Not with out, axis or causal=False: an error.
+    Not with out or axis: an error.
     """
     for name in ("out", "axis"):
         if kwargs.get(name) is not None:
             raise LaunchError(f"{scan.name}: argument '{name}': vjp does not take it")
-    if not kwargs.get("causal", True):
-        raise LaunchError(f"{scan.name}: argument 'causal': vjp knows causal scans only, found causal=False")
     results = call_scan(scan, *args, **kwargs)
     own = {name: value for name, value in kwargs.items() if name not in CALL_SETTINGS}
     settings = {name: value for name, value in kwargs.items() if name in CALL_SETTINGS}
@@ -96,6 +94,7 @@ class Backward:
             final=final is not None,
             cu_seqlens=bound.cu_seqlens,
             reverse=bool(self.settings.get("reverse")),
+            causal=bool(self.settings.get("causal", True)),
             segments=self.settings.get("segments"),
             wanted=wanted,
         )

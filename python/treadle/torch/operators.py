@@ -12,7 +12,7 @@ import torch
 from treadle.errors import KernelError, LaunchError
 from treadle.runtime.scan_binding import bind
 from treadle.runtime.scan_call import CALL_SETTINGS, one_or_all
-from treadle.torch.registered import Operator, no_backward, several
+from treadle.torch.registered import Operator, several
 from treadle.torch.shapes import DTYPES
 
 if TYPE_CHECKING:
@@ -83,10 +83,6 @@ class Op:
         kind = inputs[0].device.type
         if kind in _AUTOCAST and torch.is_autocast_enabled(kind):
             inputs, states = self._cast(inputs, states, torch.get_autocast_dtype(kind))
-        if not causal and torch.is_grad_enabled():
-            for x in (*inputs, *states):
-                if x is not None and x.requires_grad:
-                    raise no_backward(self.scan)
         results = self._forward(
             *inputs,
             *states,
@@ -138,8 +134,8 @@ def op(scan: Scan, /, **constants: Any) -> Op:
     returns (o, final_state). It runs on the tensors' device, on PyTorch's current stream there, and never waits for it.
 
     Gradients are of all inputs and initial states that require them, first derivatives only, and are computed from
-    those alone: nothing else is kept. With causal=False there are none, and requiring them is a LaunchError. Under
-    autocast, inputs without a dtype of their own are cast to autocast's, the others and states to f32.
+    those alone: nothing else is kept. Under autocast, inputs without a dtype of their own are cast to autocast's, the
+    others and states to f32.
 
     It is registered as treadle::NAME_HASH, of the scan's name and source, and the backward as
     treadle::NAME_HASH_backward. Call `op` before torch.compile traces, not inside what it traces.

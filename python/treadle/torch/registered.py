@@ -148,8 +148,6 @@ class Operator:
             weights = (*weights[: len(self.outputs)], *(None for _ in self.states))
         if all(x is None for x in weights):
             return none
-        if not settings["causal"]:
-            raise no_backward(self.scan)
         wanted = [name for name, asked in zip(self.inputs, ctx.needs_input_grad, strict=False) if asked]
         found = several(self.backward(*given, *weights, *rest, ",".join(wanted)))
         of_states = found[len(self.shapes.floats) :] if given[len(self.inputs)] is not None else ()
@@ -163,14 +161,6 @@ class Operator:
             f"{self.scan.name}: expected gradients to be asked for once, found a gradient of a gradient; "
             "scans have first derivatives only"
         )
-
-
-def no_backward(scan: Scan) -> LaunchError:
-    """What only causal scans have."""
-    return LaunchError(
-        f"{scan.name}: argument 'causal': expected True where gradients are required, found False; "
-        "without gradients, call it under torch.no_grad()"
-    )
 
 
 def several(values: Any) -> tuple[Any, ...]:

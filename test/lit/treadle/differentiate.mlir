@@ -111,7 +111,6 @@ func.func @mean(%x: !treadle.field<BTH, 4xf32> {treadle.name = "x"}, %f: !treadl
 
 // CHECK-LABEL: func.func @constant_future(
 // CHECK-SAME:    -> (!treadle.field<BTH, f32> {{.*}}treadle.name = "x_grad"}) attributes
-// CHECK-NOT:     func.func
 func.func @constant(%x: !treadle.field<BTH, f32> {treadle.name = "x"}, %q: !treadle.field<BTH, f32> {treadle.name = "q"})
     -> (!treadle.field<BTH, f32> {treadle.name = "o"}) attributes {treadle.mixer, treadle.backward} {
   %r = treadle.scan (%x, %q) from () {
@@ -125,10 +124,23 @@ func.func @constant(%x: !treadle.field<BTH, f32> {treadle.name = "x"}, %q: !trea
 
 // -----
 
+// Outputs are of the final state: what they make of it is summed up before the walk back, which starts there.
+
+// CHECK-LABEL: func.func @noncausal_totals(
+// CHECK-SAME:    treadle.name = "o_grad"}
+// CHECK-SAME:    -> (!treadle.field<BH, f32> {{.*}}treadle.name = "state0_total_grad"})
+// CHECK:         treadle.scan
+// CHECK-NOT:       reverse
+// CHECK:           %[[SUM:.*]] = arith.addf
+// CHECK:           treadle.yield next %[[SUM]]
+
+// CHECK-LABEL: func.func @noncausal_future(
+// CHECK-SAME:    treadle.name = "state0_total_grad"}
+// CHECK-SAME:    -> (!treadle.field<BTH, f32> {{.*}}treadle.name = "x_grad"})
+// CHECK:         reverse
 func.func @noncausal(%x: !treadle.field<BTH, f32> {treadle.name = "x"}) -> (!treadle.field<BTH, f32> {treadle.name = "o"})
     attributes {treadle.mixer, treadle.backward} {
   %s = treadle.fill 0.0 : !treadle.field<BH, f32>
-  // expected-error @+1 {{the backward of a noncausal scan is not derived}}
   %r:2 = treadle.scan (%x) from (%s) noncausal {
   ^bb0(%xt: f32, %st: f32):
     %0 = arith.addf %xt, %st : f32
