@@ -34,7 +34,7 @@ public:
   mlir::Value product(mlir::Value a, mlir::Value b); ///< the same value for the same factors
 
 private:
-  template <typename Op, typename... Operands> mlir::Value make(Operands... operands) {
+  template <typename Op, typename... Operands> mlir::Value make(const Operands &...operands) {
     return Op::create(builder, loc, operands...);
   }
   mlir::Value constant(mlir::Type type, double value);

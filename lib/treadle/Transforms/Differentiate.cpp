@@ -1,6 +1,6 @@
 //===-- Differentiate.cpp - the mixers of a backward -----------------------===//
 //
-// The step, and what its gradients are, token by token:
+// The step, and what its gradients are, token by token (`JointStep`):
 //
 //     outputs, new states = step(inputs, old states)
 //     gradients of inputs and old states = pull(step, gradients of outputs and new states)
@@ -8,45 +8,27 @@
 // What of this depends on old states is known walking as the forward does, what depends on gradients of new states
 // walking back. So there are several mixers, whose walks follow each other:
 //
-// and of a noncausal one
-//
-//     final     the walk of the forward: gradients of what outputs are of, and what is kept of the final states
-//     totals    the gradients of the final states, sums over all tokens
+//     past      from the initial states: gradients that need no later token, and what others have to know
+//     final     of a noncausal scan, the same of what its outputs make of the final states
+//     totals    of a noncausal scan: the gradients of the final states, sums over all tokens
 //     ends      the products of final states and their gradients, where running sums begin
-//
-// after the first of
-//
-//     past      from the initial states: gradients that need no later token, and what the other has to know
 //     future    from the final states' gradients, in the other direction: most of the others; with treadle.apart in
 //               several mixers, whose blocks can share what one block of all has to have
 //     sums      in that direction as well: gradients of decays, which are running sums of what the others keep
 //
 // What a walk has to know of those before is kept, a value for each token, as few numbers as will do; everything else
-// is computed again. A state as large as a matrix is not kept for the gradient of its decay: of S = e^g S + u, G being
-// the gradient of the new S and w what the token itself reads of it,
-//
-//     S · G = w · S + (e^g S) · G  of the next token,      (e^g S) · G = S · G - u · G
-//
-// summed along the axes along which g is the same, so the gradient of g is a running sum from the end:
-//
-//     d = d of the next token + w · S - u · G
-//
-// in which w · u is in both products and left out, and where g is by how much a running state changed, its gradient
-// that of this state, w · S - u · G alone.
+// is computed again.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Adjoint.h"
+#include "JointStep.h"
 #include "Mixer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "treadle/Transforms/Passes.h"
-#include "llvm/ADT/DenseSet.h"
-#include "llvm/ADT/SetVector.h"
+#include <map>
 
 namespace treadle {
 #define GEN_PASS_DEF_DIFFERENTIATE
@@ -58,14 +40,6 @@ using namespace treadle;
 
 namespace {
 
-/// A factor e^g of a state, whose gradient is a running sum.
-struct DecayFactor {
-  unsigned state;
-  Value power;                 ///< e^g, an op of its own
-  SmallVector<unsigned> along; ///< axes of the state along which it differs
-  Value before, after;         ///< the sum from the end up to the token
-};
-
 /// What a mixer that is written has for an array, or two for a state.
 struct Field {
   FieldType type;
@@ -76,474 +50,49 @@ struct Field {
   Value like{}; ///< what the forward has in this place: an argument, or of a state that starts from a number that
 };
 
+/// A mixer.
 struct Sweep {
   SmallVector<Field> inputs, states, outputs;
-  unsigned walk = 1;
+  unsigned walk = JointStep::Past;
   llvm::SetVector<Value> cut{}; ///< what others have kept
 };
 
-class Differentiator {
+class Differentiator : JointStep {
 public:
-  Differentiator(func::FuncOp function, ScanOp scan)
-      : function(function), scan(scan), builder(function.getContext()), adjoint(builder) {}
+  Differentiator(func::FuncOp function, ScanOp scan) : JointStep(function, scan) {}
   LogicalResult run();
 
 private:
-  LogicalResult check();
-  void begin();
-  void readFinalStates();
-  SmallVector<DecayFactor> decaysOf(unsigned state);
-  LogicalResult pullAll();
-  Value summed(const DecayFactor &factor, Value value);
-  tile::PrecisionAttr productsOf(const DenseSet<Value> &computed);
-  std::optional<std::pair<unsigned, bool>> changeOf(const DecayFactor &factor);
-  /// What a token adds and reads itself is in both sums of a decay's gradient: they are formed without it, as small as
-  /// the decay makes them.
-  bool isTakenApart(unsigned state) {
-    return llvm::any_of(decays[state], [&](const DecayFactor &factor) { return !telescopes(factor); });
-  }
-  bool telescopes(const DecayFactor &factor) { return !hasInitial && !endsWeighed() && changeOf(factor); }
-  /// Whether final states have gradients.
-  bool endsWeighed() { return hasFinal || scan.getNoncausal(); }
-  /// The array of a final state's gradient.
-  std::string endOf(unsigned state) {
-    bool isRead = finalStates[state] && adjoint.of(finalStates[state]);
-    return isRead ? stateNames[state] + "_total_grad" : hasFinal ? stateNames[state] + "_final_grad" : "";
-  }
-  void pullDecays(unsigned state);
-  void addFinalDecay(DecayFactor &factor, const std::string &name);
-  bool isOfOld(Value value, unsigned state) {
-    return value == oldStates[state] || decaying.contains(value.getDefiningOp());
-  }
-  void findDependence();
-  /// Which walk computes a value; 0: any.
-  unsigned walkOf(Value value) {
-    unsigned all = depends.lookup(value);
-    return all & InSums ? Sums : all & InFuture ? Future : all & InFinal ? Final : all & InPast ? Past : 0;
-  }
-  bool isBefore(Value value, unsigned walk) { return walkOf(value) && walkOf(value) < walk; }
-  bool isComputedApart(const DecayFactor &factor) { return factor.along.empty() || function->hasAttr("treadle.split"); }
   void choose();
-  using Cut = llvm::SetVector<Value>;
-  Cut cutOf(ValueRange roots, unsigned walk);
-  DenseSet<Value> used(ValueRange roots, const Cut &cut);
-  DenseSet<Value> used(ValueRange roots) { return used(roots, Cut()); }
   SmallVector<bool> neededStates(SmallVectorImpl<Value> &roots, bool withStates, unsigned walk);
-  void addBackward(ArrayRef<unsigned> ofInputs, bool withStates, unsigned walk);
   SmallVector<SmallVector<unsigned>> groupsOfInputs();
   void fillForward(Sweep &sweep);
   void chooseForward(Sweep &sweep);
   void chooseTotals();
-  FieldType fieldOf(StringRef indices, Value value);
-  bool isYielded(Value value) { return llvm::is_contained(outputs, value) || llvm::is_contained(newStates, value); }
-  Value zeroOf(Type type);
+  void addBackward(ArrayRef<unsigned> ofInputs, bool withStates, unsigned walk);
+  void addFinalDecay(DecayFactor &factor, const std::string &name);
   void addKept(Sweep &sweep, const DenseSet<Value> &known);
   void addCut(Sweep &sweep);
+  void addInputs(Sweep &sweep, const DenseSet<Value> &values);
+  void addGradient(Sweep &sweep, unsigned input);
   /// Of what is the same at all times, in a noncausal scan: the walk that has final states cannot sum as well.
   bool isTotal(unsigned input) {
     Value gradient = inputGradients[input];
     auto type = cast<FieldType>(scan.getInputs()[input].getType());
     return gradient && walkOf(gradient) == Final && !type.getIndices().contains('T');
   }
-  void addInputs(Sweep &sweep, const DenseSet<Value> &values);
-  void addGradient(Sweep &sweep, unsigned input);
+  FieldType fieldOf(StringRef indices, Value value);
+  Value zeroOf(Type type);
   void write(const Sweep &sweep, StringRef suffix, bool isReverse);
-  StringRef nameOf(Value field) {
-    return function.getArgAttrOfType<StringAttr>(cast<BlockArgument>(field).getArgNumber(), "treadle.name");
-  }
 
-  func::FuncOp function;
-  ScanOp scan;
-  OpBuilder builder;
-  Adjoint adjoint;
-  Region region;
-  Block *joint = nullptr;
-  SmallVector<Value> inputs, oldStates, newStates, outputs; ///< of the step, in the joint one
-  SmallVector<Value> finalStates;                           ///< arguments: what outputs of a noncausal scan are of
-  SmallVector<Value> outputGradients, newGradients;         ///< arguments of the joint step
-  SmallVector<Value> inputGradients, oldGradients;          ///< found; null: none
-  SmallVector<std::string> stateNames, outputNames;
-  bool hasInitial = false, hasFinal = false;
-  SmallVector<SmallVector<DecayFactor>> decays; ///< of every state
-  DenseMap<Operation *, unsigned> decaying;     ///< products of factors with an old state
-  enum Walk { Past = 1, Final, Totals, Future, Sums };
-  enum : unsigned { InPast = 1, InFinal = 2, InFuture = 4, InSums = 8 };
-  DenseMap<Value, unsigned> depends; ///< on old states, final ones, gradients of new ones, running sums apart
-  DenseSet<Value> differing;         ///< sums that running sums of decays are of, whose differences matter
-  DenseSet<Value> begun;             ///< running sums that begin with final states
-  DenseMap<unsigned, Value> finals;  ///< of states: gradients of the final ones, where sums begin with them
-  Cut kept;                          ///< by a walk, for a later one
+  Cut kept;                         ///< by a walk, for a later one
+  DenseSet<Value> begun;            ///< running sums that begin with final states
+  DenseMap<unsigned, Value> finals; ///< of states: gradients of the final ones, where sums begin with them
   Sweep past, ofFinal, totals, ends;
   SmallVector<Sweep, 1> backward; ///< in order
 };
 
 } // namespace
-
-static ArrayRef<int64_t> shapeOf(Value value) {
-  auto tensor = dyn_cast<RankedTensorType>(value.getType());
-  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
-}
-
-static int64_t sizeOf(Value value) { return ShapedType::getNumElements(shapeOf(value)); }
-
-LogicalResult Differentiator::check() {
-  auto isFieldOf = [&](Value value) { return isa<BlockArgument>(value) || value.getDefiningOp<FillOp>(); };
-  for (Value field : llvm::concat<Value>(SmallVector<Value>(scan.getInputs()), SmallVector<Value>(scan.getInitials())))
-    if (!isFieldOf(field))
-      return scan.emitError() << "a mixer whose arrays are taken apart has no backward; expected arguments and fills";
-  Operation *end = function.getBody().front().getTerminator();
-  outputNames.resize(scan.getNumOutputs());
-  stateNames.resize(scan.getNumStates());
-  for (auto [i, value] : llvm::enumerate(end->getOperands())) {
-    auto result = dyn_cast<OpResult>(value);
-    auto name = function.getResultAttrOfType<StringAttr>(i, "treadle.name");
-    if (!result || result.getOwner() != scan || !name)
-      return end->emitError() << "result " << i << " of a mixer with treadle.backward must be a result of the scan";
-    unsigned number = result.getResultNumber();
-    if (number < scan.getNumOutputs()) {
-      outputNames[number] = name.str();
-    } else {
-      stateNames[number - scan.getNumOutputs()] = name.str();
-      hasFinal = true;
-    }
-  }
-  for (auto [state, initial] : llvm::enumerate(scan.getInitials()))
-    if (isa<BlockArgument>(initial)) {
-      stateNames[state] = nameOf(initial).str();
-      hasInitial = true;
-    }
-  for (auto [i, name] : llvm::enumerate(stateNames))
-    if (name.empty())
-      name = ("state" + Twine(i)).str();
-  return success();
-}
-
-/// The joint step: the step itself, and arguments for the gradients of its results.
-void Differentiator::begin() {
-  IRMapping map;
-  scan.getStep().cloneInto(&region, map);
-  joint = &region.front();
-  auto yield = cast<YieldOp>(joint->getTerminator());
-  outputs.assign(yield.getOutputs().begin(), yield.getOutputs().end());
-  newStates.assign(yield.getStates().begin(), yield.getStates().end());
-  unsigned numInputs = scan.getInputs().size();
-  inputs.assign(joint->args_begin(), joint->args_begin() + numInputs);
-  oldStates.assign(joint->args_begin() + numInputs, joint->args_end());
-  for (Value output : outputs)
-    outputGradients.push_back(joint->addArgument(output.getType(), output.getLoc()));
-  for (Value state : newStates)
-    newGradients.push_back(joint->addArgument(state.getType(), state.getLoc()));
-  yield.erase();
-  builder.setInsertionPointToEnd(joint);
-  finalStates.resize(newStates.size());
-  if (scan.getNoncausal())
-    readFinalStates();
-}
-
-/// Outputs are of the final states, not of the new ones that the walk has at a token.
-void Differentiator::readFinalStates() {
-  IRMapping map;
-  for (auto [final, next] : llvm::zip(finalStates, newStates)) {
-    final = joint->addArgument(next.getType(), next.getLoc());
-    map.map(next, final);
-  }
-  for (Operation &op : llvm::make_early_inc_range(*joint))
-    if (llvm::none_of(op.getResults(), [&](Value v) { return map.contains(v); }) &&
-        llvm::any_of(op.getOperands(), [&](Value v) { return map.contains(v); }))
-      builder.clone(op, map);
-  for (Value &output : outputs)
-    output = map.lookupOrDefault(output);
-}
-
-/// A value without the broadcasts around it, with the axes of what is around that are its own.
-static Value stripped(Value value, SmallVector<unsigned> &axes) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto broadcast = dyn_cast<tile::BroadcastOp>(op)) {
-      value = broadcast.getOperand();
-      for (auto [axis, size] : llvm::enumerate(shapeOf(value)))
-        if (size == 1)
-          axes[axis] = ~0u;
-    } else if (auto expand = dyn_cast<tile::ExpandDimsOp>(op)) {
-      value = expand.getOperand();
-      axes.erase(axes.begin() + expand.getAxis());
-    } else if (auto splat = dyn_cast<tile::SplatOp>(op)) {
-      axes.clear();
-      return splat.getValue();
-    } else {
-      break;
-    }
-  }
-  return value;
-}
-
-/// The factors of S = e^g S + u, if that is how a matrix, or a vector that is summed over, goes on; else none.
-SmallVector<DecayFactor> Differentiator::decaysOf(unsigned state) {
-  Value old = oldStates[state], next = newStates[state];
-  Operation *sum = next.getDefiningOp();
-  auto hasOneUse = [&](Value value) { return value.hasOneUse() && !isYielded(value); };
-  if (!isa_and_nonnull<arith::AddFOp, arith::SubFOp>(sum) || !hasOneUse(old) || shapeOf(old).empty())
-    return {};
-  bool isVector = shapeOf(old).size() == 1;
-  auto isSummed = [](OpOperand &use) {
-    return isa<arith::MulFOp>(use.getOwner()) && use.getOwner()->hasOneUse() &&
-           isa<tile::ReduceOp>(*use.getOwner()->user_begin());
-  };
-  if (isVector && (next.use_empty() || !llvm::all_of(next.getUses(), isSummed)))
-    return {};
-  SmallVector<DecayFactor> found;
-  Operation *product = *old.user_begin();
-  Value inner = old;
-  while (isa<arith::MulFOp>(product)) {
-    Value other = product->getOperand(product->getOperand(0) == inner ? 1 : 0);
-    SmallVector<unsigned> axes;
-    for (unsigned axis = 0; axis < shapeOf(old).size(); ++axis)
-      axes.push_back(axis);
-    Value power = stripped(other, axes);
-    llvm::erase(axes, ~0u);
-    if (!power.getDefiningOp<math::ExpOp>() || axes.size() != shapeOf(power).size())
-      return {};
-    found.push_back({state, power, axes, {}, {}});
-    if (!hasOneUse(product->getResult(0)))
-      return {};
-    inner = product->getResult(0);
-    product = *product->user_begin();
-  }
-  if (product != sum || (isa<arith::SubFOp>(sum) && sum->getOperand(0) != inner))
-    return {};
-  return found;
-}
-
-/// The sum of a matrix along the axes along which a factor is the same.
-Value Differentiator::summed(const DecayFactor &factor, Value value) {
-  for (unsigned axis = shapeOf(value).size(); axis-- > 0;)
-    if (!llvm::is_contained(factor.along, axis))
-      value = adjoint.sumAlong(value, axis);
-  for (Value sum : used(value))
-    if (auto reduce = sum.getDefiningOp<tile::ReduceOp>();
-        reduce && shapeOf(reduce.getOperand(0)).size() > 1 && !telescopes(factor))
-      differing.insert(sum);
-  return value;
-}
-
-/// How exact the products of a walk are that computes what running sums of decays add: the more so the longer the sum.
-tile::PrecisionAttr Differentiator::productsOf(const DenseSet<Value> &computed) {
-  if (llvm::none_of(differing, [&](Value value) { return computed.contains(value); }))
-    return {};
-  bool isSummed = false;
-  for (auto [gradient, field] : llvm::zip(inputGradients, scan.getInputs()))
-    if (gradient && !cast<FieldType>(field.getType()).getIndices().contains('T')) {
-      DenseSet<Value> values = used(gradient);
-      for (auto &factors : decays)
-        for (DecayFactor &factor : factors)
-          isSummed |= factor.after && values.contains(factor.after);
-    }
-  return tile::PrecisionAttr::get(builder.getContext(), isSummed ? tile::Precision::tf32x3 : tile::Precision::tf32);
-}
-
-/// The state by whose change, new - old if it rises and old - new if not, a decay is.
-std::optional<std::pair<unsigned, bool>> Differentiator::changeOf(const DecayFactor &factor) {
-  auto gap = factor.power.getDefiningOp()->getOperand(0).getDefiningOp<arith::SubFOp>();
-  for (unsigned z = 0; gap && z < oldStates.size(); ++z) {
-    if (gap.getLhs() == oldStates[z] && gap.getRhs() == newStates[z])
-      return std::pair(z, false);
-    if (gap.getLhs() == newStates[z] && gap.getRhs() == oldStates[z])
-      return std::pair(z, true);
-  }
-  return std::nullopt;
-}
-
-/// The gradients of a state's decays, once all that reads its new value is known.
-void Differentiator::pullDecays(unsigned state) {
-  Value next = newStates[state];
-  Operation *sum = next.getDefiningOp();
-  Location loc = sum->getLoc();
-  unsigned oldPlace = isOfOld(sum->getOperand(0), state) ? 0 : 1;
-  Value decayed = sum->getOperand(oldPlace), added = sum->getOperand(1 - oldPlace);
-  // What a token adds and reads itself is in both sums: without it they are as small as the decay makes them.
-  bool isApart = isTakenApart(state);
-  SmallVector<Value> reads;
-  for (Value term : adjoint.termsOf(next))
-    if (term != newGradients[state])
-      reads.push_back(arith::MulFOp::create(builder, loc, isApart ? decayed : next, term));
-  if (isApart) {
-    Value own;
-    for (Value term : adjoint.termsOf(next))
-      if (term != newGradients[state])
-        own = own ? arith::AddFOp::create(builder, loc, own, term).getResult() : term;
-    if (own) {
-      Value all = arith::AddFOp::create(builder, loc, newGradients[state], own);
-      adjoint.setParts(all, newGradients[state], own);
-      adjoint.setSum(next, all);
-    }
-  }
-  Value written = arith::MulFOp::create(builder, loc, added, isApart ? newGradients[state] : adjoint.of(next));
-  auto minus = [&](Value value) -> Value { return arith::NegFOp::create(builder, loc, value); };
-  for (DecayFactor &factor : decays[state]) {
-    if (telescopes(factor)) {
-      // Sums of the change telescope, and so do the running sums of its gradient.
-      auto [z, rises] = *changeOf(factor);
-      SmallVector<Value> parts{summed(factor, written)};
-      if (rises == isa<arith::AddFOp>(sum))
-        parts[0] = minus(parts[0]);
-      for (Value read : reads)
-        parts.push_back(rises ? summed(factor, read) : minus(summed(factor, read)));
-      for (Value part : parts)
-        adjoint.add(newStates[z], part);
-      continue;
-    }
-    if (isa<arith::AddFOp>(sum))
-      factor.after = arith::SubFOp::create(builder, loc, factor.before, summed(factor, written));
-    else
-      factor.after = arith::AddFOp::create(builder, loc, factor.before, summed(factor, written));
-    for (Value read : reads)
-      factor.after = arith::AddFOp::create(builder, loc, factor.after, summed(factor, read));
-    adjoint.add(factor.power.getDefiningOp()->getOperand(0), factor.after);
-  }
-}
-
-LogicalResult Differentiator::pullAll() {
-  SmallVector<Operation *> ops;
-  for (Operation &op : *joint)
-    ops.push_back(&op);
-  for (auto [output, gradient] : llvm::zip(outputs, outputGradients))
-    adjoint.add(output, gradient);
-  for (unsigned state = 0; state < oldStates.size(); ++state) {
-    adjoint.add(newStates[state], newGradients[state]);
-    decays.push_back(decaysOf(state));
-    for (DecayFactor &factor : decays.back())
-      factor.before = joint->addArgument(factor.power.getType(), factor.power.getLoc());
-    Operation *product = decays.back().empty() ? nullptr : *oldStates[state].user_begin();
-    for (; product && isa<arith::MulFOp>(product); product = *product->user_begin())
-      decaying[product] = state;
-    if (isTakenApart(state)) {
-      Operation *sum = newStates[state].getDefiningOp();
-      unsigned place = isOfOld(sum->getOperand(0), state) ? 0 : 1;
-      Value added = sum->getOperand(1 - place);
-      if (isa<arith::SubFOp>(sum))
-        added = arith::NegFOp::create(builder, sum->getLoc(), added);
-      adjoint.setParts(newStates[state], sum->getOperand(place), added);
-    }
-  }
-  for (Operation *op : llvm::reverse(ops)) {
-    for (unsigned state = 0; state < newStates.size(); ++state)
-      if (!decays[state].empty() && newStates[state].getDefiningOp() == op)
-        pullDecays(state);
-    if (auto it = decaying.find(op); it != decaying.end()) {
-      // The factors have their gradients already.
-      unsigned inner = isOfOld(op->getOperand(0), it->second) ? 0 : 1;
-      if (Value gradient = adjoint.of(op->getResult(0)))
-        adjoint.add(op->getOperand(inner), adjoint.product(gradient, op->getOperand(1 - inner)));
-    } else if (failed(adjoint.pull(op))) {
-      return failure();
-    }
-  }
-  auto names = function->getAttrOfType<ArrayAttr>("treadle.gradients");
-  for (auto [input, field] : llvm::zip(inputs, scan.getInputs())) {
-    bool isWanted = !names || llvm::is_contained(names, builder.getStringAttr(nameOf(field)));
-    bool isFloat = getElementTypeOrSelf(input.getType()).isF32();
-    inputGradients.push_back(isWanted && isFloat ? adjoint.of(input) : Value());
-  }
-  for (Value state : oldStates)
-    oldGradients.push_back(adjoint.of(state));
-  return success();
-}
-
-void Differentiator::findDependence() {
-  for (Value state : oldStates)
-    depends[state] = InPast;
-  for (Value state : finalStates)
-    depends[state] = InFinal;
-  for (Value gradient : newGradients)
-    depends[gradient] = InFuture;
-  for (auto &factors : decays)
-    for (DecayFactor &factor : factors)
-      depends[factor.before] = isComputedApart(factor) ? InSums : InFuture;
-  // A state's gradient may depend on such sums.
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (Operation &op : *joint) {
-      unsigned all = 0;
-      op.walk([&](Operation *inner) {
-        for (Value operand : inner->getOperands())
-          all |= depends.lookup(operand);
-      });
-      for (Value result : op.getResults())
-        depends[result] = all;
-    }
-    auto raise = [&](Value from, Value to) {
-      unsigned both = depends.lookup(from) | (depends.lookup(to) & InSums);
-      changed |= to && both != depends.lookup(from);
-      depends[from] = both;
-    };
-    for (auto [gradient, next] : llvm::zip(newGradients, oldGradients))
-      raise(gradient, next);
-    for (auto &factors : decays)
-      for (DecayFactor &factor : factors)
-        raise(factor.before, factor.after);
-  }
-}
-
-/// All values that some values are computed from, themselves included; not beyond a cut.
-DenseSet<Value> Differentiator::used(ValueRange roots, const Cut &cut) {
-  DenseSet<Value> seen;
-  SmallVector<Value> work(roots);
-  while (!work.empty()) {
-    Value value = work.pop_back_val();
-    if (!seen.insert(value).second || cut.contains(value))
-      continue;
-    if (Operation *op = value.getDefiningOp())
-      op->walk([&](Operation *inner) {
-        for (Value operand : inner->getOperands())
-          if (operand.getParentBlock() == joint)
-            work.push_back(operand);
-      });
-  }
-  return seen;
-}
-
-/// What walks before compute and this one uses, as few numbers as can be found.
-Differentiator::Cut Differentiator::cutOf(ValueRange roots, unsigned walk) {
-  Cut found;
-  DenseSet<Value> seen;
-  SmallVector<Value> work(roots);
-  while (!work.empty()) {
-    Value value = work.pop_back_val();
-    if (!seen.insert(value).second)
-      continue;
-    if (isBefore(value, walk))
-      found.insert(value);
-    else if (Operation *op = value.getDefiningOp())
-      work.append(op->operand_begin(), op->operand_end());
-  }
-  // Kept earlier, where that takes no more: what an op needs, or the states that a value is computed from.
-  auto replace = [&](Value value, ArrayRef<Value> instead) {
-    int64_t size = 0;
-    for (Value each : instead)
-      size += found.contains(each) ? 0 : sizeOf(each);
-    // Arrays are of floats.
-    bool mustBe = !getElementTypeOrSelf(value.getType()).isF32();
-    if (!value.getDefiningOp() || (size > sizeOf(value) && !mustBe))
-      return false;
-    found.remove(value);
-    found.insert(instead.begin(), instead.end());
-    return true;
-  };
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (Value value : SmallVector<Value>(found.getArrayRef())) {
-      Cut operands, states;
-      auto isKnown = [&](Value v) { return isBefore(v, walk); };
-      if (Operation *op = value.getDefiningOp())
-        operands.insert_range(llvm::make_filter_range(op->getOperands(), isKnown));
-      DenseSet<Value> all = used(value);
-      for (Value argument : joint->getArguments())
-        if (isKnown(argument) && all.contains(argument))
-          states.insert(argument);
-      changed |= replace(value, operands.getArrayRef()) || replace(value, states.getArrayRef());
-    }
-  }
-  return found;
-}
 
 FieldType Differentiator::fieldOf(StringRef indices, Value value) {
   return FieldType::get(builder.getContext(), indices, shapeOf(value), builder.getF32Type());
@@ -703,7 +252,8 @@ void Differentiator::addBackward(ArrayRef<unsigned> ofInputs, bool withStates, u
   for (Value value : sweep.cut)
     if (kept.insert(value); shapeOf(value).size() > 1)
       (value.getDefiningOp() ? value.getDefiningOp() : scan.getOperation())->emitRemark()
-          << "the backward keeps " << sizeOf(value) << " numbers of a matrix for every token";
+          << "the backward keeps " << ShapedType::getNumElements(shapeOf(value))
+          << " numbers of a matrix for every token";
   for (unsigned state = 0; state < oldStates.size(); ++state)
     if (isNeeded[state])
       sweep.states.push_back({fieldOf("BH", oldStates[state]), newGradients[state], endOf(state),
@@ -898,12 +448,8 @@ Value Differentiator::zeroOf(Type type) {
 }
 
 LogicalResult Differentiator::run() {
-  if (failed(check()))
+  if (failed(differentiate()))
     return failure();
-  begin();
-  if (failed(pullAll()))
-    return failure();
-  findDependence();
   choose();
   auto writeIf = [&](const Sweep &sweep, const Twine &suffix, bool isReverse) {
     bool isWanted =
