@@ -407,7 +407,10 @@ def position() -> Any:
 
 @_builtin
 def stop_gradient(x: Any) -> Any:
-    """x itself; marks what a derivative is to take as a constant. Nothing derives yet, so it changes nothing."""
+    """x itself, which gradients take for a constant: they are right where results do not change with it.
+
+    So it is with a scale that is divided out again. `treadle-verify` fails where results do.
+    """
 
 
 @_builtin

@@ -178,12 +178,7 @@ class ScanCase(Case):
         _, _, names = self._names
         made, final = self.scan(
             **self._arguments(arrays),
-            initial_state=self._states(arrays, "initial") if self.initial else None,
-            output_final_state=self.final,
-            cu_seqlens=arrays["cu_seqlens"] if self.cu_seqlens else None,
-            reverse=self.reverse,
-            causal=self.causal,
-            head_first=self.head_first,
+            **self._how(arrays),
             out=one_or_all([arrays[name] for name in names]) if names[0] in arrays else None,
             **settings,
         )
@@ -205,7 +200,45 @@ class ScanCase(Case):
         state = self._states(arrays, "initial") if given else None
         return self._by_name(*self.scan.step(**self._arguments(arrays), state=state, **settings))
 
+    def vjp(self, arrays: Mapping[str, Any], weights: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+        """Gradients of the sum of the outputs, each weighed with what it has of its name in `weights`, compiled.
+
+        Those of the input x and of the initial state S are `x` and `S_initial`.
+        """
+        return self._pull(self.scan.vjp, arrays, weights, **settings)
+
+    def reference_vjp(self, arrays: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Array]:
+        """Those of the step run by Python, of float64 arrays."""
+        return self._pull(self.scan.reference_vjp, arrays, weights)
+
+    def reference(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
+        """All outputs of the step run by Python, of float64 arrays."""
+        return self._by_name(*self.scan.reference(**self._arguments(arrays), **self._how(arrays)))
+
     # -----------------------------------------------------------------------------------------------------------------
+
+    def _pull(
+        self, vjp: Callable[..., Any], arrays: Mapping[str, Any], weights: Mapping[str, Any], **settings: Any
+    ) -> dict[str, Any]:
+        """What the pullback of a call gives."""
+        _, states, outputs = self._names
+        _, pullback = vjp(**self._arguments(arrays), **self._how(arrays), **settings)
+        final = one_or_all([weights[f"{name}_final"] for name in states]) if self.final and states else None
+        found: dict[str, Any] = pullback(one_or_all([weights[name] for name in outputs]), final)
+        if self.initial:
+            found |= zip([f"{name}_initial" for name in states], several(found.pop("initial_state")), strict=True)
+        return found
+
+    def _how(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """How the step is called, beside its arguments."""
+        return {
+            "initial_state": self._states(arrays, "initial") if self.initial else None,
+            "output_final_state": self.final,
+            "cu_seqlens": arrays["cu_seqlens"] if self.cu_seqlens else None,
+            "reverse": self.reverse,
+            "causal": self.causal,
+            "head_first": self.head_first,
+        }
 
     @property
     def _resolved(self) -> Mapping[str, Any]:

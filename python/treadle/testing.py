@@ -36,6 +36,12 @@ Constants = Mapping[str, int | float | str | bool]
 TOLERANCES: Mapping[str, float] = MappingProxyType({"bf16": 5e-3, "f16": 2e-3, "tf32": 2e-3, "f32": 1e-5})
 """Largest `relative_error` of a forward result. `tf32`: f32 tensors whose products run in tf32."""
 
+GRADIENT_TOLERANCES: Mapping[str, float] = MappingProxyType({"bf16": 8e-3, "f16": 4e-3, "f32": 5e-5})
+"""Largest `relative_error` of a gradient, by the dtype of the outputs, whatever its own."""
+
+DECAY_GRADIENT_TOLERANCES: Mapping[str, float] = MappingProxyType({"bf16": 2e-2, "f16": 1e-2, "f32": 2e-4})
+"""That of what occurs in an exponent that multiplies a state: a sum of differences of like numbers."""
+
 ABSOLUTE_TOLERANCE = 1e-6
 """A result this close everywhere passes whatever its relative error: the reference may be all but zero."""
 

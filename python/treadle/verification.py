@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from treadle.errors import KernelError, TreadleError
-from treadle.scan_cases import ScanCase, several
+from treadle.scan_cases import ScanCase
 from treadle.testing import (
     Array,
     Kernel,
@@ -51,12 +51,14 @@ class Verdict(Record):
     scan: str
     form: str
     against: str
+    note: str = ""
+    """What may be the matter if they disagree."""
 
     def __str__(self) -> str:
         verb = "agree" if self.ok else "disagree"
         return (
             f"{self.case}: {self.form} and {self.against} {verb} on {self.output}: relative error {self.relative:.2e} "
-            f"(bound {self.tolerance:.0e}), absolute {self.absolute:.2e}, seed {self.seed}"
+            f"(bound {self.tolerance:.0e}), absolute {self.absolute:.2e}, seed {self.seed}{self.note}"
         )
 
 
@@ -118,6 +120,10 @@ class Place:
     def step(self, case: ScanCase, arrays: Arrays) -> dict[str, Array]:
         """All outputs of one token."""
         return self.fetch(case.call_step(self.put(arrays, case), on=self.on))
+
+    def gradients(self, case: ScanCase, arrays: Arrays, weights: Arrays) -> dict[str, Array]:
+        """Gradients of outputs that are weighed, of inputs and initial states."""
+        return self.fetch(case.vjp(self.put(arrays, case), self.put(weights, case), on=self.on))
 
     def put(self, arrays: Arrays, case: ScanCase) -> dict[str, Any]:
         """Arrays as a call takes them."""
@@ -189,7 +195,7 @@ def during(case: ScanCase, arrays: Arrays, times: Any) -> dict[str, Array]:
     return {name: np.ascontiguousarray(x[:, times]) if name in timed else x for name, x in arrays.items()}
 
 
-def outputs_of(case: ScanCase, results: Arrays) -> list[str]:
+def outputs_of(case: ScanCase, results: Iterable[str]) -> list[str]:
     """The names of the outputs that are no states."""
     return [name for name in results if name.removesuffix("_final") not in case.states]
 
@@ -276,15 +282,9 @@ FORMS: Mapping[str, Callable[[Place, ScanCase, Arrays, Arrays], Iterator[Compari
 """What should equal the whole sequences at once."""
 
 
-def run_by_python(case: ScanCase, arrays: Arrays) -> dict[str, Array]:
-    """What Python makes of the step, in float64."""
-    wide = {name: unpack(x, case.dtype_of(name)) for name, x in arrays.items()}
-    initial = [wide.pop(name) for name in list(wide) if name.endswith("_initial")]
-    start = {} if not initial else {"initial_state": initial[0] if len(initial) == 1 else tuple(initial)}
-    how: dict[str, Any] = {"cu_seqlens": wide.pop("cu_seqlens")} if case.cu_seqlens else {}
-    how |= {"reverse": case.reverse, "causal": case.causal, "head_first": case.head_first}
-    made, final = case.scan.reference(**wide, **case.constants, **start, **how, output_final_state=True)
-    return dict(zip(case.outputs, (*several(made), *several(final)), strict=True))
+def widened(case: ScanCase, arrays: Arrays) -> dict[str, Array]:
+    """The numbers that arrays store, in float64."""
+    return {name: unpack(x, case.dtype_of(name)) for name, x in arrays.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -335,7 +335,8 @@ def verify(package: Kernel, case: ScanCase, at: Place, seed: int = 0) -> Iterato
         return
     yield from judged(case, seed, [Comparison("forward", forward, "the definition", expected)])
     if case.B * case.T * case.H <= IN_PYTHON:
-        step = Comparison("the step run by Python", run_by_python(case, arrays), "the definition", expected)
+        made = case.reference(widened(case, arrays))
+        step = Comparison("the step run by Python", made, "the definition", expected)
         yield from judged(case, seed, [step])
     if not is_plain(case):
         return

@@ -3,10 +3,11 @@
     PYTHONPATH=python:test/python TREADLE_LIB_DIR=build/lib python test/gpu/scans.py [--time] [--kernel NAME ...]
 
 Every step of test/python/steps.py, each way it can be called: causal and not, reversed, from a state and to one,
-packed, grouped heads, both layouts; and the GPU cases of every package of kernels/ that has steps, into outputs that
-held NaN. Needs the compiler, and torch. With --time, instead: how long a decode step and a whole sequence take beside
-the time of moving every tensor once, what a call costs the host, and the packages' timed shapes beside their peers.
---kernel takes some packages alone, or `steps`.
+packed, grouped heads, both layouts; gradients of every step that tests have, in most of these; and the GPU cases of
+every package of kernels/ that has steps, into outputs that held NaN. Needs the compiler, and torch. With --time,
+instead: how long a decode step and a whole sequence take beside the time of moving every tensor once, what a call costs
+the host, and the packages' timed shapes beside their peers.
+--kernel takes some packages alone, `steps` or `gradients`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
 
 import check as gpu  # noqa: E402
 import steps  # noqa: E402
+import vjp_checks  # noqa: E402
 from scan_checks import SUBJECTS, Subject, listed  # noqa: E402
 from treadle import testing, verification  # noqa: E402
 from treadle.scan_cases import ScanCase  # noqa: E402
@@ -101,6 +103,61 @@ def check(subject: Subject, way: str, keywords: Arrays, draw: Arrays, T: int, dt
 
 def one_or_all(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Gradients
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def ways_back(scan: Any) -> Iterator[tuple[str, str, int, int, dict[str, Any]]]:
+    """How to call what has gradients: a name, the dtype, (B, T), and the keywords."""
+    one, two = vjp_checks.states_of(scan, 1), vjp_checks.states_of(scan)
+    for dtype, T in (("f32", 1), ("f32", 65), ("f16", 40), ("bf16", 40)):
+        yield "from a state", dtype, 2 if T < 65 else 1, T, {"initial_state": one if T == 65 else two}
+    yield "reversed, in segments", "f32", 1, 130, {"reverse": True, "segments": 3}
+    ends = np.array([0, 0, 1, 36, 36, 70])
+    yield "packed", "f32", 1, 70, {"cu_seqlens": ends, "initial_state": vjp_checks.states_of(scan, 5)}
+
+
+def check_gradients(scan: Any, way: str, dtype: str, B: int, T: int, settings: Arrays) -> bool:
+    """Gradients of one call, compared, and of a second one, which are the same; prints a line."""
+    inputs, fields = vjp_checks.inputs_of(scan, T, B=B, dtype=dtype), {p.name for p in scan.inputs}
+    tensors = {n: to_gpu(x) if n in fields else x for n, x in inputs.items()}
+    how = {n: each(to_gpu, x) if n in ("initial_state", "cu_seqlens") else x for n, x in settings.items()}
+    results, pullback = scan.vjp(**tensors, **how, output_final_state=True)
+    torch.manual_seed(T)
+    given = [each(torch.randn_like, part) if listed(part) else None for part in results]
+    found, again = ({n: each(to_numpy, g) for n, g in pullback(*given).items()} for _ in range(2))
+    own = {n: x for n, x in settings.items() if n != "segments"}
+    _, by_python = scan.reference_vjp(**inputs, **own, output_final_state=True)
+    wanted = by_python(*(None if x is None else each(to_numpy, x) for x in given))
+    kind = dtype if any(p.dtype is None for p in scan.inputs) else "f32"
+    loose = vjp_checks.decays_in(scan, inputs)
+    wrong = vjp_checks.worst(found, wanted, kind, loose, [p.name for p in scan.states])
+    pairs = [pair for n, g in found.items() for pair in zip(listed(g), listed(again[n]), strict=True)]
+    if not all(np.array_equal(x, y, equal_nan=True) for x, y in pairs):
+        wrong["two runs"] = "their bits differ"
+    verdict = f"FAIL {wrong}" if wrong else "ok  "
+    print(f"{verdict} gradients of {scan.name} {dtype} B{B} T{T} {way}")
+    return not wrong
+
+
+def each(change: Callable[[Any], Any], values: Any) -> Any:
+    """One array or several, changed."""
+    return one_or_all([change(x) for x in listed(values)])
+
+
+def to_gpu(x: Any) -> torch.Tensor:
+    """An array of NumPy's, bf16 as ml_dtypes has it."""
+    bits = x.view(np.int16) if x.dtype.name == "bfloat16" else x
+    tensor = torch.from_numpy(np.ascontiguousarray(bits)).cuda()
+    return tensor.view(torch.bfloat16) if x.dtype.name == "bfloat16" else tensor
+
+
+def to_numpy(x: torch.Tensor) -> Any:
+    """The numbers of a tensor, in float64."""
+    return x.double().cpu().numpy()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -247,11 +304,13 @@ def times() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--time", action="store_true", help="measure instead of comparing")
-    parser.add_argument("--kernel", action="append", help="a package, or `steps`; repeat for several; default all")
+    parser.add_argument(
+        "--kernel", action="append", help="a package, `steps` or `gradients`; repeat for several; default all"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the packages' inputs")
     options = parser.parse_args()
-    chosen = options.kernel or ["steps", *testing.scan_names()]
-    packages = [testing.load(name) for name in chosen if name != "steps"]
+    chosen = options.kernel or ["steps", "gradients", *testing.scan_names()]
+    packages = [testing.load(name) for name in chosen if name not in ("steps", "gradients")]
     if options.time:
         if "steps" in chosen:
             times()
@@ -264,6 +323,11 @@ def main() -> int:
                     for way, keywords, draw in ways(T):
                         count += 1
                         failed += not check(subject, way, keywords, draw, T, dtype, size)
+    for scan in vjp_checks.ALL.values() if "gradients" in chosen else ():
+        for way in ways_back(scan):
+            count += 1
+            with np.errstate(all="ignore"):
+                failed += not check_gradients(scan, *way)
     for package in packages:
         records = check_package(package, verification.place("gpu"), options.seed)
         count += len(records)

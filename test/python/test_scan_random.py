@@ -1,11 +1,12 @@
-"""Random steps: compiled for the CPU, against the same step run by Python in float64.
+"""Random steps and their gradients: compiled for the CPU, against the same step run by Python in float64.
 
     TREADLE_SCAN_CASES=2000 TREADLE_SCAN_SIMULATED=100 pytest test/python/test_scan_random.py
 
 A step has one to three states, and may look back over a few tokens: some states are sums of products with every kind of
 decay, read by sums; some decay and are added to, some run (a maximum, a logarithm of a sum), some are in no form that
 could be done in chunks. Sequences are worked on token by token, in chunks and in segments. Values stay of order one, so
-that f32 follows float64; conditions compare inputs alone, which are the same in both.
+that f32 follows float64; conditions compare inputs alone, which are the same in both. Gradients are those of random
+sums of all results; scans that are not causal have none.
 """
 
 import os
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import treadle as td
+import vjp_checks
 from scan_checks import same, stored
 from treadle import compiler
 from treadle.errors import TreadleError
@@ -291,16 +293,28 @@ def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any], dict[st
     return inputs, settings, how
 
 
-@pytest.mark.parametrize("seed", range(CASES))
-def test_random(seed: int, tmp_path: Path) -> None:
+def drawn(seed: int, folder: Path) -> tuple[Any, tuple[dict[str, Any], ...], str]:
+    """A scan, the inputs, settings and ways of a call, and what to say about it."""
     pytest.importorskip("ml_dtypes")
     step = Step(seed)
-    path = tmp_path / "step.py"
+    path = folder / "step.py"
     path.write_text(step.text)
-    scan = td.load_scans(path)["step"]
     inputs, settings, how = call(step, seed)
     shown = {name: x.shape if isinstance(x, np.ndarray) else x for name, x in {**inputs, **settings, **how}.items()}
-    where = f"seed {seed}: {shown}\n{step.text}"
+    return td.load_scans(path)["step"], (inputs, settings, how), f"seed {seed}: {shown}\n{step.text}"
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_random(seed: int, tmp_path: Path) -> None:
+    scan, (inputs, settings, how), where = drawn(seed, tmp_path)
     expected = scan.reference(**inputs, **settings)
     for on in ("cpu", *(("sim",) if seed < SIMULATED or seed in RACED else ())):
         same(scan(**inputs, **settings, **how, on=on), expected, f"{on}, {where}")
+
+
+@pytest.mark.parametrize("seed", [seed for seed in range(CASES) if Step(seed).causal])
+def test_random_gradients(seed: int, tmp_path: Path) -> None:
+    scan, (inputs, settings, how), where = drawn(seed, tmp_path)
+    for on in ("cpu", *(("sim",) if seed < SIMULATED else ())):
+        with np.errstate(all="ignore"):
+            vjp_checks.check(scan, inputs, **settings, **how, on=on, what=f"{on}, {where}")

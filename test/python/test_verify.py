@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,6 +109,11 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "empty sequences = their initial states",
             "reversed twice = forward",
             "heads first = forward",
+            "gradients = those of the step run by Python",
+            "finite differences = those of the step run by Python",
+            "gradients through the state = gradients",
+            "gradients packed = gradients",
+            "gradients twice = gradients",
             *([] if windows else ["not causal = its definition"]),
         }
         assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
@@ -130,7 +136,9 @@ def test_certificate(package: Path, tmp_path: Path) -> None:
     assert made["compiler"]["version"] == compiler.version() and made["arch"] == "sm_90a"
     assert set(made["ptx"]) == {f"mean_{k}-{t}-D3" for k in ("forward", "step") for t in ("bf16", "f32")}
     assert made["verdicts"] and all(v["ok"] for v in made["verdicts"])
-    assert {v["form"] for v in made["verdicts"]} >= {"forward", "packed", "split at 35", "token by token"}
+    forms = {"forward", "packed", "split at 35", "token by token", "gradients", "finite differences", "gradients twice"}
+    assert {v["form"] for v in made["verdicts"]} >= forms
+    assert not any("note" in v for v in made["verdicts"])
     assert made["skipped"][0]["form"] == "more than 2^31 elements"
 
 
@@ -166,7 +174,7 @@ def test_a_wrong_definition(package: Path, tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr()
     assert "FAIL mean: forward = the definition: 20 of 20 outputs" in printed.out
     assert "ok   mean: packed = forward" in printed.out
-    assert "treadle-verify: error: 52 of 174 comparisons disagree" in printed.err
+    assert "treadle-verify: error: 52 of 197 comparisons disagree" in printed.err
     line = "mean-bf16-T70-H3: forward and the definition disagree on o: relative error 9."
     assert line in printed.err and "(bound 5e-03), absolute" in printed.err and ", seed 0" in printed.err
     assert "more" in printed.err.splitlines()[-1]
@@ -207,6 +215,77 @@ def test_a_wrong_form(
     assert f"{said} disagree on h_final: relative error" in capsys.readouterr().err
 
 
+def scaled(pullback: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """One that is wrong by a percent."""
+
+    def wrong(*given: Any) -> dict[str, Any]:
+        return {n: g if isinstance(g, tuple) else (g * g.dtype.type(1.01)) for n, g in pullback(*given).items()}
+
+    return wrong
+
+
+Applies = Callable[[dict[str, Any], int], bool]
+WRONG_GRADIENTS: dict[str, tuple[str, Applies]] = {
+    "gradients and those of the step run by Python": ("vjp", lambda keywords, calls: keywords["x"].dtype == np.float32),
+    "finite differences and those of the step run by Python": ("reference_vjp", lambda keywords, calls: True),
+    "gradients twice and gradients": ("vjp", lambda keywords, calls: calls % 2 == 0),
+    "gradients through the state and gradients": ("vjp", lambda keywords, calls: keywords["x"].shape[:2] == (2, 17)),
+    "gradients packed and gradients": ("vjp", lambda keywords, calls: keywords["cu_seqlens"] is not None),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_GRADIENTS)
+def test_a_wrong_gradient(
+    said: str, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method, applies = WRONG_GRADIENTS[said]
+    right, calls = getattr(Scan, method), count()
+
+    def wrong(scan: Scan, **keywords: Any) -> Any:
+        results, pullback = right(scan, **keywords)
+        return results, scaled(pullback) if applies(keywords, next(calls)) else pullback
+
+    monkeypatch.setattr(Scan, method, wrong)
+    assert run(package) == 1
+    printed = capsys.readouterr()
+    assert f"{said} disagree on ddecay: relative error" in printed.err
+    assert "ok   mean: forward = the definition" in printed.out
+
+
+def test_what_is_stopped_must_cancel(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(package / "kernel.py", "* h + x", "* h + td.stop_gradient(x)")
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    err = capsys.readouterr().err
+    line = "mean-f32-B1-T5-H3-initial: finite differences and those of the step run by Python disagree on dx: relative"
+    assert line in err and "the step has td.stop_gradient: what it stops does not cancel, results change with it" in err
+    assert "treadle-verify: error: 1 of" in err
+    (wrong,) = [v for v in json.loads((tmp_path / "c.json").read_text())["verdicts"] if not v["ok"]]
+    assert wrong["output"] == "dx" and "does not cancel" in wrong["note"]
+
+
+def test_what_is_stopped_may_cancel(package: Path) -> None:
+    edit(package / "kernel.py", "    return h, h", "    m = td.stop_gradient(h * h)\n    return (h + m) - m, h")
+    assert run(package) == 0
+
+
+def test_gradients_of_what_is_not_causal(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(package / "cases.py", 'Mean(T=70, H=3), Mean(dtype="f32", T=5, initial=True)', "Mean(T=70, causal=False)")
+    assert run(package) == 0
+    out = capsys.readouterr().out
+    assert "mean: not verified: gradients: no case calls the step from the first token to the last, causal" in out
+
+
+def test_a_step_without_a_gradient(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The forms that need none are still compared."""
+    edit(package / "kernel.py", "    return h, h", "    return h * td.reduce(lambda a, b: a * b, 0.0 * h + 1.0, 0), h")
+    assert run(package, "-o", tmp_path / "c.json") == 1
+    printed = capsys.readouterr()
+    assert "4 forms failed" in printed.err or "forms failed" in printed.err
+    assert "gradients failed: " in printed.err and "the gradient of this reduction is not known" in printed.err
+    assert "ok   mean: finite differences = those of the step run by Python" in printed.out
+    assert "ok   mean: packed = forward" in printed.out
+
+
 def test_a_form_that_fails(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,7 +304,7 @@ def test_a_form_that_fails(
         "treadle-verify: error: 10 forms failed",
         "mean-bf16-T70-H3: packed failed: out of order",
     ]
-    assert "ok   mean: heads first = forward" in printed.out and "packed" not in printed.out
+    assert "ok   mean: heads first = forward" in printed.out and "mean: packed" not in printed.out
     made = json.loads((tmp_path / "c.json").read_text())
     assert not made["ok"] and {fault["error"] for fault in made["faults"]} == {"out of order"}
 
@@ -241,7 +320,8 @@ def test_a_step_that_cannot_be_compiled(
     assert run(package, "-o", tmp_path / "c.json") == 1
     assert "mean-bf16-T70-H3: forward failed: too large" in capsys.readouterr().err
     made = json.loads((tmp_path / "c.json").read_text())
-    assert not made["ok"] and not made["verdicts"] and set(made["ptx"].values()) == {None}
+    assert {v["form"] for v in made["verdicts"]} == {"finite differences"}
+    assert not made["ok"] and set(made["ptx"].values()) == {None}
 
 
 def test_outputs_that_are_not_written_disagree(
@@ -382,6 +462,13 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         return call
 
+    right = ScanCase.vjp
+
+    def vjp(case: ScanCase, arrays: Any, weights: Any, on: str) -> dict[str, Any]:
+        assert on == "gpu"
+        return {name: np.asarray(x).view(Tensor) for name, x in right(case, arrays, weights, on="cpu").items()}
+
+    monkeypatch.setattr(ScanCase, "vjp", vjp)
     monkeypatch.setattr(ScanCase, "call", on_cpu(ScanCase.call))
     monkeypatch.setattr(ScanCase, "call_step", on_cpu(ScanCase.call_step))
     return torch

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/SetOperations.h"
 
 using namespace mlir;
 using namespace treadle;
@@ -241,6 +242,29 @@ void JointStep::pullDecays(unsigned state) {
   }
 }
 
+bool JointStep::isWanted(unsigned input) {
+  auto names = function->getAttrOfType<ArrayAttr>("treadle.gradients");
+  return getElementTypeOrSelf(inputs[input].getType()).isF32() &&
+         (!names || llvm::is_contained(names, builder.getStringAttr(nameOf(scan.getInputs()[input]))));
+}
+
+/// Whether a value's gradient goes to an input whose gradient is wanted, or to a state.
+bool JointStep::hasWanted(Value value) {
+  DenseSet<Value> seen;
+  SmallVector<Value> work{value};
+  while (!work.empty()) {
+    Value next = work.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    auto *input = llvm::find(inputs, next);
+    if (llvm::is_contained(oldStates, next) || (input != inputs.end() && isWanted(input - inputs.begin())))
+      return true;
+    if (Operation *op = next.getDefiningOp(); op && !isa<StopGradientOp>(op))
+      work.append(op->operand_begin(), op->operand_end());
+  }
+  return false;
+}
+
 LogicalResult JointStep::pullAll() {
   SmallVector<Operation *> ops;
   for (Operation &op : *joint)
@@ -250,11 +274,12 @@ LogicalResult JointStep::pullAll() {
   for (unsigned state = 0; state < oldStates.size(); ++state) {
     adjoint.add(newStates[state], newGradients[state]);
     decays.push_back(decaysOf(state));
-    for (DecayFactor &factor : decays.back())
-      factor.before = joint->addArgument(factor.power.getType(), factor.power.getLoc());
     Operation *product = decays.back().empty() ? nullptr : *oldStates[state].user_begin();
     for (; product && isa<arith::MulFOp>(product); product = *product->user_begin())
       decaying[product] = state;
+    llvm::erase_if(decays.back(), [&](const DecayFactor &factor) { return !hasWanted(factor.power); });
+    for (DecayFactor &factor : decays.back())
+      factor.before = joint->addArgument(factor.power.getType(), factor.power.getLoc());
     if (isTakenApart(state)) {
       Operation *sum = newStates[state].getDefiningOp();
       unsigned place = isOfOld(sum->getOperand(0), state) ? 0 : 1;
@@ -277,12 +302,8 @@ LogicalResult JointStep::pullAll() {
       return failure();
     }
   }
-  auto names = function->getAttrOfType<ArrayAttr>("treadle.gradients");
-  for (auto [input, field] : llvm::zip(inputs, scan.getInputs())) {
-    bool isWanted = !names || llvm::is_contained(names, builder.getStringAttr(nameOf(field)));
-    bool isFloat = getElementTypeOrSelf(input.getType()).isF32();
-    inputGradients.push_back(isWanted && isFloat ? adjoint.of(input) : Value());
-  }
+  for (unsigned input = 0; input < inputs.size(); ++input)
+    inputGradients.push_back(isWanted(input) ? adjoint.of(inputs[input]) : Value());
   for (Value state : oldStates)
     oldGradients.push_back(adjoint.of(state));
   return success();
@@ -385,6 +406,33 @@ JointStep::Cut JointStep::cutOf(ValueRange roots, unsigned walk) {
   return found;
 }
 
+/// Gradients that are sums of what is read of states in several ways, as those of a quotient are, which may be small
+/// beside what is added.
+void JointStep::findDifferences() {
+  auto readsOf = [&](Value value) {
+    llvm::SmallSetVector<Value, 8> reads;
+    for (Value each : used(value))
+      if (auto reduce = each.getDefiningOp<tile::ReduceOp>();
+          reduce && walkOf(each) == Past && shapeOf(reduce.getOperand(0)).size() > 1)
+        reads.insert(each);
+    return reads;
+  };
+  for (Value gradient : inputGradients) {
+    if (!gradient || walkOf(gradient) != Past)
+      continue;
+    for (Value value : used(gradient)) {
+      auto sum = value.getDefiningOp<arith::AddFOp>();
+      if (!sum || walkOf(sum.getLhs()) != Past || walkOf(sum.getRhs()) != Past)
+        continue;
+      auto left = readsOf(sum.getLhs()), right = readsOf(sum.getRhs());
+      if (left.empty() || right.empty() || (llvm::set_is_subset(left, right) && llvm::set_is_subset(right, left)))
+        continue;
+      differing.insert(left.begin(), left.end());
+      differing.insert(right.begin(), right.end());
+    }
+  }
+}
+
 /// What a token adds and reads itself is in both sums of a decay's gradient: they are formed without it, as small as
 /// the decay makes them.
 bool JointStep::isTakenApart(unsigned state) {
@@ -413,5 +461,6 @@ LogicalResult JointStep::differentiate() {
   if (failed(pullAll()))
     return failure();
   findDependence();
+  findDifferences();
   return success();
 }

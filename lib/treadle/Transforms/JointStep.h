@@ -84,7 +84,10 @@ private:
   void pullDecays(unsigned state);
   llvm::LogicalResult pullAll();
   void findDependence();
+  void findDifferences();
   bool isComputedApart(const DecayFactor &factor) { return factor.along.empty() || function->hasAttr("treadle.split"); }
+  bool isWanted(unsigned input);
+  bool hasWanted(Value value);
   bool isOfOld(Value value, unsigned state) {
     return value == oldStates[state] || decaying.contains(value.getDefiningOp());
   }
@@ -94,7 +97,7 @@ private:
   llvm::DenseMap<mlir::Operation *, unsigned> decaying; ///< products of factors with an old state
   enum : unsigned { InPast = 1, InFinal = 2, InFuture = 4, InSums = 8 };
   llvm::DenseMap<Value, unsigned> depends; ///< on old states, final ones, gradients of new ones, running sums apart
-  llvm::DenseSet<Value> differing;         ///< sums that running sums of decays are of, whose differences matter
+  llvm::DenseSet<Value> differing;         ///< sums along axes of matrices whose differences matter
 };
 
 } // namespace treadle
