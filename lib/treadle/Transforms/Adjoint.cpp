@@ -260,7 +260,11 @@ bool Adjoint::pullMath(Operation *op, Value g) {
       .Case([&](math::RsqrtOp) { return add(x, product(times(g, -0.5), product(y, product(y, y)))), true; })
       .Case([&](math::SinOp) { return add(x, product(g, make<math::CosOp>(x))), true; })
       .Case([&](math::CosOp) { return add(x, negative(product(g, make<math::SinOp>(x)))), true; })
-      .Case([&](math::TanhOp) { return add(x, product(g, make<arith::SubFOp>(number(1), product(y, y)))), true; })
+      .Case([&](math::TanhOp) {
+        // 1 - y² would lose what is left near 1: 4e / (1 + e)², e = e^-2|x|.
+        Value e = make<math::ExpOp>(times(make<math::AbsFOp>(x), -2)), sum = make<arith::AddFOp>(e, number(1));
+        return add(x, product(g, make<arith::DivFOp>(times(e, 4), product(sum, sum)))), true;
+      })
       .Case([&](math::ErfOp) {
         Value density = times(make<math::ExpOp>(negative(product(x, x))), M_2_SQRTPI);
         return add(x, product(g, density)), true;

@@ -107,9 +107,19 @@ void Differentiator::addInputs(Sweep &sweep, const DenseSet<Value> &values) {
       sweep.inputs.push_back({cast<FieldType>(scan.getOutputs()[i].getType()), gradient, outputNames[i] + "_grad", {}});
   // Something has to say how many tokens there are.
   auto isTimed = [](const Field &field) { return field.type.getIndices().contains('T'); };
-  if (llvm::none_of(sweep.inputs, isTimed) && llvm::none_of(sweep.outputs, isTimed))
-    sweep.inputs.push_back(
-        {cast<FieldType>(scan.getOutputs()[0].getType()), outputGradients[0], outputNames[0] + "_grad", {}});
+  if (llvm::any_of(sweep.inputs, isTimed) || llvm::any_of(sweep.outputs, isTimed))
+    return;
+  for (auto [input, field] : llvm::zip(inputs, scan.getInputs()))
+    if (auto type = cast<FieldType>(field.getType()); type.getIndices().contains('T')) {
+      sweep.inputs.push_back({type, input, nameOf(field).str(), {}, {}, field});
+      return;
+    }
+  for (auto [i, gradient] : llvm::enumerate(outputGradients))
+    if (!outputNames[i].empty()) {
+      auto type = cast<FieldType>(scan.getOutputs()[i].getType());
+      sweep.inputs.push_back({type, gradient, outputNames[i] + "_grad", {}});
+      return;
+    }
 }
 
 /// The gradient of an input: an output, or, of what is the same at all times, a sum.
@@ -473,13 +483,11 @@ struct DifferentiatePass : treadle::impl::DifferentiateBase<DifferentiatePass> {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (!function->hasAttr("treadle.mixer") || !function->hasAttr("treadle.backward"))
         continue;
-      SmallVector<ScanOp> scans(function.getOps<ScanOp>());
-      if (scans.size() != 1) {
-        function.emitError() << "a mixer has one treadle.scan, found " << scans.size();
+      FailureOr<Mixer> mixer = Mixer::read(function); // checks names and uses
+      if (failed(mixer))
         return signalPassFailure();
-      }
-      bringConstants(scans.front());
-      if (failed(Differentiator(function, scans.front()).run()))
+      bringConstants(mixer->scan);
+      if (failed(Differentiator(function, mixer->scan).run()))
         return signalPassFailure();
     }
   }

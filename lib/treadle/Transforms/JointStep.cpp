@@ -269,8 +269,9 @@ LogicalResult JointStep::pullAll() {
   SmallVector<Operation *> ops;
   for (Operation &op : *joint)
     ops.push_back(&op);
-  for (auto [output, gradient] : llvm::zip(outputs, outputGradients))
-    adjoint.add(output, gradient);
+  for (auto [output, gradient, name] : llvm::zip(outputs, outputGradients, outputNames))
+    if (!name.empty()) // it is returned
+      adjoint.add(output, gradient);
   for (unsigned state = 0; state < oldStates.size(); ++state) {
     adjoint.add(newStates[state], newGradients[state]);
     decays.push_back(decaysOf(state));
