@@ -322,9 +322,16 @@ SmallVector<SmallVector<unsigned>> Differentiator::groupsOfInputs() {
     }
     groups[axes].push_back(input);
   }
+  // Where all sum over one axis only, blocks share the other anyway.
+  llvm::SmallSetVector<unsigned, 2> all;
+  for (auto &[axes, group] : groups)
+    all.insert(axes.begin(), axes.end());
   SmallVector<SmallVector<unsigned>> result;
   for (auto &[axes, group] : groups)
-    result.push_back(std::move(group));
+    if (all.size() > 1 || result.empty())
+      result.push_back(std::move(group));
+    else
+      result.front().append(group);
   if (result.empty())
     result.emplace_back();
   return result;

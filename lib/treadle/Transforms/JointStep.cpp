@@ -88,8 +88,9 @@ void JointStep::readFinalStates() {
     final = joint->addArgument(next.getType(), next.getLoc());
     map.map(next, final);
   }
+  DenseSet<Value> read = used(outputs, Cut(newStates.begin(), newStates.end()));
   for (Operation &op : llvm::make_early_inc_range(*joint))
-    if (llvm::none_of(op.getResults(), [&](Value v) { return map.contains(v); }) &&
+    if (llvm::any_of(op.getResults(), [&](Value v) { return read.contains(v) && !map.contains(v); }) &&
         llvm::any_of(op.getOperands(), [&](Value v) { return map.contains(v); }))
       builder.clone(op, map);
   for (Value &output : outputs)

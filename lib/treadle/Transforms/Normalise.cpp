@@ -366,10 +366,14 @@ std::optional<StateForm> Normaliser::linear(unsigned state, Affine update) {
   StateForm form;
   form.kind = StateForm::Linear;
   // What is read, and the same without what the token adds.
-  Value read = newOf(state), strict = oldOf(state);
+  Value read = newOf(state), strict = newOf(state);
   if (Value sum = sumOf(state, update.addends)) {
     form.reads = StateForm::Sum;
     read = sum;
+    strict = oldOf(state);
+  } else if (update.addends.empty() && newOf(state).hasOneUse()) {
+    form.reads = StateForm::Sum; // of nothing
+    read = strict = oldOf(state);
   } else if (Operation *op = newOf(state).getDefiningOp(); isa_and_nonnull<arith::AddFOp, arith::SubFOp>(op)) {
     strict = op->getOperand(uses(op->getOperand(0), oldOf(state)) ? 0 : 1);
     if (strict != oldOf(state) && strict.hasOneUse() && newOf(state).hasOneUse() && !oldOf(state).hasOneUse()) {
@@ -417,13 +421,18 @@ std::optional<StateForm> Normaliser::linear(unsigned state, Affine update) {
     return no(newOf(state), "the state is read before it decays by a running state");
   if (form.reads == StateForm::Old && decay->channel)
     return no(newOf(state), "the state's old value is read, and it decays by a vector");
+  if (update.addends.empty()) {
+    // It only decays.
+    auto zero = [&](unsigned axis) {
+      return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(vectorAlong(axis), 0.0f)).getResult();
+    };
+    form.key = zero(form.axis);
+    form.value = type.getRank() == 2 ? zero(1 - form.axis) : Value();
+    return form;
+  }
   if (type.getRank() == 1) {
-    Value sum;
     for (Value addend : update.addends)
-      sum = sum ? arith::AddFOp::create(builder, loc, sum, addend).getResult() : addend;
-    form.key = sum;
-    if (!sum)
-      return no(newOf(state), "nothing is added to the state");
+      form.key = form.key ? arith::AddFOp::create(builder, loc, form.key, addend).getResult() : addend;
     return form;
   }
   if (update.addends.size() != 1)

@@ -139,7 +139,6 @@ class Scan:
         align: int | Mapping[str, int] | None = None,
         fast_math: bool = False,
         backward: bool = False,
-        apart: bool = False,
         gradients: Collection[str] | None = None,
     ) -> str:
         """The scan as MLIR text of the `treadle` dialect. A mistake in the step is a KernelError at its line.
@@ -151,8 +150,8 @@ class Scan:
         step allows it, not on one at a time; split: then by two kernels, on segments of sequences side by side.
         grouped: inputs with a value for each group of heads, not for each head. align: what addresses are multiples of,
         in bytes, of all arrays or of some by name ("q", "S_initial", "o", "S_final"). backward: the kernels are those
-        of the gradients; initial: of initial states too, final: from gradients of final states too; apart: more blocks
-        work on each head; gradients: the inputs whose gradients are wanted, None for all.
+        of the gradients; initial: of initial states too, final: from gradients of final states too;
+        gradients: the inputs whose gradients are wanted, None for all.
         """
         from treadle.frontend.steplowering import Options, text
 
@@ -170,7 +169,6 @@ class Scan:
             align,
             fast_math,
             backward,
-            apart,
             None if gradients is None else tuple(gradients),
         )
         return text(self.fn, self.parameters, self.resolve(constants), options)

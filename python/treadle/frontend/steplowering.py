@@ -50,7 +50,6 @@ class Options:
     align: int | Mapping[str, int] | None = None
     fast_math: bool = False
     backward: bool = False
-    apart: bool = False
     gradients: tuple[str, ...] | None = None
 
 
@@ -242,8 +241,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
         *(["treadle.split"] if options.split else []),
-        *(["treadle.backward"] if options.backward else []),
-        *(["treadle.apart"] if options.apart else []),
+        *(["treadle.backward", "treadle.apart"] if options.backward else []),
         *(
             [f"treadle.gradients = [{', '.join(map(quote, options.gradients))}]"]
             if options.gradients is not None

@@ -414,7 +414,6 @@ class Launch:
         settings |= {
             "chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK,
             "backward": True,
-            "apart": self._is_apart(),
             "causal": causal,
             "gradients": wanted,
         }
@@ -423,11 +422,6 @@ class Launch:
         known = {param.name for param in bundle.params}
         self._start(program, bundle, {name: array for name, array in ready.items() if name in known})
         return {name: array for name, array in self.workspace.items() if name.endswith("_grad")}
-
-    def _is_apart(self) -> bool:
-        """Whether one block for each head and sequence would leave multiprocessors without work in a backward."""
-        blocks = self.bound.sequences * self.bound.indices["H"]
-        return self.on == "gpu" and blocks < arrays.multiprocessors(self.bound.first)
 
     def _settings(self, initial: Any, final: Any, cu_seqlens: Any, reverse: bool) -> dict[str, Any]:
         """What a call is compiled for."""
