@@ -262,7 +262,7 @@ class InPython(verification.Place):
     """Calls are run by Python."""
 
     def call(self, case: scan_cases.ScanCase, arrays: Any) -> dict[str, Any]:
-        return verification.run_by_python(case, arrays)
+        return case.reference(verification.widened(case, arrays))
 
 
 @pytest.mark.parametrize("initial", [False, True])
@@ -272,7 +272,7 @@ def test_cases(initial: bool) -> None:
         case = Convolution(T=T, dtype="f32", initial=initial, **more)
         arrays = case.inputs(1)
         assert list(arrays)[:2] == ["x", "f"] and ("x_initial" in arrays) == initial
-        found = verification.run_by_python(case, arrays)
+        found = case.reference(verification.widened(case, arrays))
         expected = case.define(by_hand, {name: np.asarray(x, np.float64) for name, x in arrays.items()})
         assert found.keys() == expected.keys() == {"o", "x_final"}
         for name in found:
@@ -283,7 +283,7 @@ def test_cases(initial: bool) -> None:
 def test_cases_in_parts_and_packed(initial: bool) -> None:
     case = Convolution(T=T, dtype="f32", initial=initial)
     arrays = case.inputs(2)
-    whole = verification.run_by_python(case, arrays)
+    whole = case.reference(verification.widened(case, arrays))
     for compare in (verification.in_parts, verification.one_after_another):
         for comparison in compare(InPython("cpu"), case, arrays, whole):
             assert comparison.found.keys() == comparison.wanted.keys()
