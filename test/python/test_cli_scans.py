@@ -193,6 +193,20 @@ def test_no_backward_of_what_has_no_rule(tmp_path: Path, capfd: pytest.CaptureFi
     assert not (tmp_path / "out").exists()
 
 
+def test_no_parameter_is_named_as_a_gradient(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The forward may; of a backward it would be two arrays."""
+    path = tmp_path / "named.py"
+    path.write_text(
+        "import treadle as td\n\n\n@td.scan\ndef f(x: td.In, x_grad: td.In, s: td.State):\n"
+        "    s = s + x * x_grad\n    return s, s\n"
+    )
+    assert run(path, "--derive=forward", "--no-ptxas", "-o", tmp_path / "forward") == 0
+    assert run(path, "--derive=backward", "-o", tmp_path / "out") == 1
+    error = capfd.readouterr().err
+    assert f"{path}:5:" in error and "nor ends with _grad, found 'x_grad'; rename the parameter" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_packed(scan: Path, tmp_path: Path) -> None:
     found = compiled(scan, tmp_path / "out", "--derive=forward", "--packed")
     assert found["cu_seqlens"]["shape"] == ["N1"]

@@ -6,14 +6,15 @@ include "mlir/Pass/PassBase.td"
 def Differentiate : Pass<"treadle-differentiate", "::mlir::ModuleOp"> {
   let summary = "from mixers to the mixers of their backward";
   let description = [{
-    A function `f` with `treadle.mixer` and `treadle.backward` becomes up to two mixers that run one after the other: `f_past`, in the direction of the
-    scan, computes the gradients that need no later token, and keeps, in arrays `kept_0` and so on, what the other has to know; `f_future`, in the other
-    direction, computes the other gradients. With `treadle.apart` these are computed by several mixers, `f_future_1` and so on, each of those that sum
-    over the same axes of the states: blocks then share the other axes. Arrays are those of `f`, and of each array `x` that is no integer the gradient `x_grad`: arriving for
-    outputs, and for final states if `f` returns them; computed for inputs, and for initial states if they are arguments. `treadle.gradients = ["q"]` names the inputs whose gradients are wanted, if not all are. The gradient of an input that
-    is the same for all times, batches or heads is left for each sequence and head, in f32. Where `f` returns final states, the gradient of the decay of
-    a state begins at `decay_0_final_grad` and so on: the products of the final state and its gradient, summed over the axes along which the decay is
-    the same.
+    A function `f` with `treadle.mixer` and `treadle.backward` becomes mixers that run one after the other: `f_past`, in the direction of the scan,
+    computes the gradients that need no later token, and keeps, in arrays `kept_0` and so on, what others have to know; `f_future`, in the other
+    direction, computes most others; `f_sums` those of decays that are running sums. Of a noncausal scan `f_final` and `f_totals` come between, and
+    `f_ends` where running sums begin with final states, in arrays `decay_0_final_grad` and so on. With `treadle.apart`, gradients that sum over
+    different axes of the states are computed by several mixers, `f_future_1` and so on: blocks then share the other axes. Arrays are those of `f`,
+    and of each array `x` that is no integer the gradient `x_grad`: arriving for outputs, and for final states if `f` returns them; computed for
+    inputs, and for initial states if they are arguments. No parameter may have such a name. `treadle.gradients = ["q"]` names the inputs whose
+    gradients are wanted, if not all are. The gradient of an input that is the same for all times, batches or heads is left for each sequence and
+    head, in f32.
   }];
   let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }

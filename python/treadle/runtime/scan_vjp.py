@@ -27,8 +27,8 @@ def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any],
     given, f32 arrays like those. `td.stop_gradient` is taken for a constant. gradients: names of the inputs whose
     gradients are wanted, None for all; without those of decays it is faster.
 
-    The gradients are found by two launches, one along time and one against it, from the inputs alone: of the forward
-    nothing is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
+    The gradients are found by a few launches, along time and against it, from the inputs alone: of the forward nothing
+    is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
     order: the same bits in every run.
 
     Not with out or axis: an error.

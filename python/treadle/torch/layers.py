@@ -157,9 +157,6 @@ class LightNetAttention(Mixer):
     def constants(self) -> dict[str, Any]:
         return {"scale": self.scale}
 
-    def inputs(self, x: Any) -> tuple[Any, ...]:
-        return tuple(heads(y, self.num_heads) for y in (self.q(x), self.k(x), self.v(x)))
-
     def output(self, o: Any, x: Any) -> Any:
         o = o.flatten(-2)
         if self.gate_kind == "pre":
@@ -190,8 +187,8 @@ class LightNetAttention(Mixer):
     def step(self, x: Any, state: Any = None, positions: Any = None) -> tuple[Any, Any]:
         """The output for the next token of each sequence, and the state after it."""
         if not self.axes:
-            o, final = self.kernel().scan.step(*self.inputs(x), state=state, **self.constants())
-            return self.output(o, x), final
+            found: tuple[Any, Any] = super().step(x, state)
+            return found
         *before, count = (None, None) if state is None else state
         if count is None:
             count = x.new_zeros(x.shape[0], dtype=torch.int64)
@@ -265,12 +262,6 @@ class ElementWiseAttention(Mixer):
     def constants(self) -> dict[str, Any]:
         return {"P": self.order}
 
-    def inputs(self, x: Any) -> tuple[Any, ...]:
-        return tuple(heads(y, self.num_heads) for y in (self.q(x), self.k(x), self.v(x)))
-
-    def output(self, o: Any, x: Any) -> Any:
-        return self.o(o.flatten(-2))
-
 
 class BasedAttention(Mixer):
     """Based: linear attention whose weights are the second Taylor polynomial of the exponential.
@@ -308,9 +299,3 @@ class BasedAttention(Mixer):
 
     def kernel(self) -> Op:
         return _BASED if self.normalised else _BASED_SUMS
-
-    def inputs(self, x: Any) -> tuple[Any, ...]:
-        return tuple(heads(y, self.num_heads) for y in (self.q(x), self.k(x), self.v(x)))
-
-    def output(self, o: Any, x: Any) -> Any:
-        return self.o(o.flatten(-2))

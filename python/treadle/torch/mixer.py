@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -11,8 +12,15 @@ from torch.nn import functional as F
 from treadle.torch.operators import Op
 
 
-class Mixer(nn.Module):
+class Mixer(nn.Module, ABC):
     """What the layers share: how a kernel is called, on whole sequences and on the next token."""
+
+    num_heads: int
+    q: Any
+    k: Any
+    v: Any
+    o: Any
+    """Projections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,9 +37,9 @@ class Mixer(nn.Module):
             setattr(self, name, torch.tensor(values, dtype=torch.float32, device=getattr(self, name).device))
         return self
 
+    @abstractmethod
     def kernel(self) -> Op:
         """The kernel."""
-        raise NotImplementedError
 
     def constants(self) -> dict[str, Any]:
         """The kernel's constants."""
@@ -39,11 +47,11 @@ class Mixer(nn.Module):
 
     def inputs(self, x: Any) -> tuple[Any, ...]:
         """What the kernel is given for tokens x [..., d_model]: tensors [..., H, ...]."""
-        raise NotImplementedError
+        return tuple(heads(y, self.num_heads) for y in (self.q(x), self.k(x), self.v(x)))
 
     def output(self, o: Any, x: Any) -> Any:
         """The layer's output [..., d_model] from the kernel's [..., H, ...]."""
-        raise NotImplementedError
+        return self.o(o.flatten(-2))
 
     def forward(self, x: Any, state: Any = None, return_state: bool = False, cu_seqlens: Any = None) -> Any:
         """y, or (y, state) with return_state."""

@@ -191,3 +191,15 @@ func.func @parts(%x: !treadle.field<BTH, 2xf32> {treadle.name = "x"}) -> (!tread
   } : (!treadle.field<BTH, f32>) from () -> (!treadle.field<BTH, f32>)
   return %r : !treadle.field<BTH, f32>
 }
+
+// -----
+
+// expected-error @+1 {{a backward calls arrays of its own so: expected a name that neither begins with kept_ nor ends with _grad, found 'q_grad'}}
+func.func @named(%x: !treadle.field<BTH, f32> {treadle.name = "q_grad"}) -> (!treadle.field<BTH, f32> {treadle.name = "o"})
+    attributes {treadle.mixer, treadle.backward} {
+  %r = treadle.scan (%x) from () {
+  ^bb0(%xt: f32):
+    treadle.yield %xt : f32
+  } : (!treadle.field<BTH, f32>) from () -> (!treadle.field<BTH, f32>)
+  return %r : !treadle.field<BTH, f32>
+}
