@@ -34,10 +34,9 @@ LogicalResult JointStep::check() {
       return scan.emitError() << "a mixer whose arrays are taken apart has no backward; expected arguments and fills";
   for (BlockArgument argument : function.getArguments())
     if (StringRef name = nameOf(argument); name.ends_with("_grad") || name.starts_with("kept_"))
-      return emitError(argument.getLoc())
-             << "a backward calls arrays of its own so: expected a name that neither begins "
-                "with kept_ nor ends with _grad, found '"
-             << name << "'; rename the parameter";
+      return function.emitError() << "a backward calls arrays of its own so: expected a name that neither begins "
+                                     "with kept_ nor ends with _grad, found '"
+                                  << name << "'; rename the parameter";
   Operation *end = function.getBody().front().getTerminator();
   outputNames.resize(scan.getNumOutputs());
   stateNames.resize(scan.getNumStates());
