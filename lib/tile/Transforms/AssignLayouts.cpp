@@ -473,6 +473,10 @@ Value Assigner::clone(Value value, const Layout &layout, bool forProduct) {
   return copy->getResult(0);
 }
 
+/// The most bytes of a tile that is read by way of shared memory. Of more, registers are read directly: in flight are
+/// enough, and what else a kernel needs has room.
+static constexpr int64_t mostStaged = 48 << 10;
+
 /// The slot in shared memory that a read is staged in. Copies move at least 4 bytes, so rows need that alignment.
 Value Assigner::stage(LoadOp op) {
   if (auto it = staged.find(op.getResult()); it != staged.end())
@@ -481,7 +485,8 @@ Value Assigner::stage(LoadOp op) {
   auto type = tensorOf(op.getResult());
   int64_t bytes = view.getElementBytes();
   bool unit = llvm::any_of(op.getAlong(), [&](int32_t axis) { return view.getStrides()[axis] == 1; });
-  if (type.getRank() != 2 || op.getOther() || !unit || view.getAlign() < 4 || bytes > 4)
+  if (type.getRank() != 2 || op.getOther() || !unit || view.getAlign() < 4 || bytes > 4 ||
+      type.getNumElements() * bytes > mostStaged)
     return {};
   int fast = view.getStrides()[op.getAlong()[1]] == 1 ? 1 : 0;
   Layout layout = sharedSwizzled(type.getShape().vec(), {fast, 1 - fast}, bytes, 128);

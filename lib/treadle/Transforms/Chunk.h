@@ -45,9 +45,9 @@ struct Part {
   bool isWhole = true;                             ///< it is the whole chunk: rows outside it hold no tokens
   llvm::SmallVector<mlir::Value> before, after;    ///< the states
   llvm::SmallVector<Gate> gates;
-  /// Of query and key; strict ones by themselves.
-  std::map<std::tuple<void *, void *, const Gate *, bool>, mlir::Value> scores;
-  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, mlir::Value>> products; ///< without weights
+  /// Of query and key; strict ones by themselves, and those of each number of parts.
+  std::map<std::tuple<void *, void *, const Gate *, bool, int64_t>, mlir::Value> scores;
+  llvm::SmallVector<std::tuple<mlir::Value, mlir::Value, int64_t, mlir::Value>> products; ///< without weights
 };
 
 /// Walks the sequence in chunks. What is known at each token is computed for all of a chunk; running states are scans
@@ -137,22 +137,23 @@ private:
   Value least(Value tile, unsigned axis);
   llvm::FailureOr<Value> logDecay(Part &part, const Decay &decay);
   Value lastOf(Part &part, Value tile);
-  mlir::Type productType(const StateForm &form);
+  mlir::Type productType(const StateForm &form, int64_t parts);
   Result operand(Part &part, Value vector, mlir::Type element, bool masked);
   Result weighted(Part &part, Value vector, Value weights, mlir::Type element, bool masked);
-  Result query(Part &part, const StateForm &form, const Gate *gate, Value vector);
-  Result key(Part &part, const StateForm &form, const Gate *gate);
+  Result query(Part &part, const StateForm &form, const Gate *gate, const Readout &readout);
+  Result key(Part &part, const StateForm &form, const Gate *gate, int64_t parts);
   Result acrossReadout(Part &part, unsigned state, const Readout &readout);
   Result softmaxKey(Part &part, const StateForm &form, const Gate *gate);
   Result values(Part &part, const StateForm &form, mlir::Type element);
-  Result scalarProducts(Part &part, const StateForm &how, Value query, Value key);
-  Result channelScores(Part &part, const StateForm &form, const Gate *gate, Value vector);
+  Result scalarProducts(Part &part, const StateForm &how, Value query, Value key, int64_t parts);
+  Result channelScores(Part &part, const StateForm &form, const Gate *gate, const Readout &readout);
   Result scores(Part &part, const StateForm &form, const Gate *gate, const Readout &readout);
   Result entering(Part &part, unsigned state, const Gate *gate);
   Result readout(Part &part, unsigned state, const Readout &readout);
   Result advance(Part &part, unsigned state);
   Result ofFinal(Part &part, unsigned state, const Readout &readout);
-  Value dot(Value a, Value b, Value c);
+  Value dot(Value a, Value b, Value c, int64_t parts);
+  llvm::SmallVector<Value> partsOf(Value tile, int64_t count);
   Value rounded(Value tile, mlir::Type element);
 
   int64_t warps;

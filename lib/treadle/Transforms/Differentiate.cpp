@@ -440,8 +440,8 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
     }
   for (Value value : sweep.cut)
     wanted.erase(value);
-  if (tile::PrecisionAttr products = productsOf(wanted); products && sweep.walk != Sums)
-    made->setAttr("treadle.products", products);
+  if (sweep.walk != Sums)
+    markDiffering(wanted, map);
   auto take = [&](SmallVector<Value> &values) {
     for (Value &value : values)
       value = map.lookup(value);

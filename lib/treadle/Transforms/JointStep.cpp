@@ -172,10 +172,8 @@ Value JointStep::summed(const DecayFactor &factor, Value value) {
   return value;
 }
 
-/// How exact the products of a walk are that computes what running sums of decays add: the more so the longer the sum.
-tile::PrecisionAttr JointStep::productsOf(const DenseSet<Value> &computed) {
-  if (llvm::none_of(differing, [&](Value value) { return computed.contains(value); }))
-    return {};
+/// Products of which running sums of decays are made are the more exact the longer the sum.
+void JointStep::markDiffering(const DenseSet<Value> &computed, IRMapping &copies) {
   bool isSummed = false;
   for (auto [gradient, field] : llvm::zip(inputGradients, scan.getInputs()))
     if (gradient && !cast<FieldType>(field.getType()).getIndices().contains('T')) {
@@ -184,7 +182,9 @@ tile::PrecisionAttr JointStep::productsOf(const DenseSet<Value> &computed) {
         for (DecayFactor &factor : factors)
           isSummed |= factor.after && values.contains(factor.after);
     }
-  return tile::PrecisionAttr::get(builder.getContext(), isSummed ? tile::Precision::tf32x3 : tile::Precision::tf32);
+  for (Value value : differing)
+    if (computed.contains(value))
+      copies.lookup(value).getDefiningOp()->setAttr("treadle.parts", builder.getI64IntegerAttr(isSummed ? 3 : 2));
 }
 
 /// The state by whose change, new - old if it rises and old - new if not, a decay is.

@@ -51,8 +51,8 @@ protected:
 
   /// The sum of a matrix along the axes along which a factor is the same.
   Value summed(const DecayFactor &factor, Value value);
-  /// How exact products are of a walk that computes these values; null: as those of any.
-  tile::PrecisionAttr productsOf(const llvm::DenseSet<Value> &computed);
+  /// Of copies of these values, says which are to be of exact products, where small differences of them matter.
+  void markDiffering(const llvm::DenseSet<Value> &computed, mlir::IRMapping &copies);
   /// The array of a final state's gradient; none: there is no such.
   std::string endOf(unsigned state);
 

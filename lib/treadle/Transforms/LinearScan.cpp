@@ -269,10 +269,11 @@ LogicalResult ChunkKernel::closeGates(Part &part) {
 
 //===-- operands of products -----------------------------------------------===//
 
-/// What products are of: the type of the results. A vector of decays takes factors out of the range of f16.
-Type ChunkKernel::productType(const StateForm &how) {
-  if (exactProducts(scan))
-    return builder.getF32Type();
+/// What products are of: the type of the results. A vector of decays takes factors out of the range of f16. Null: what
+/// there is, of which a product takes parts.
+Type ChunkKernel::productType(const StateForm &how, int64_t parts) {
+  if (parts > 1)
+    return Type();
   Type element = narrowestOutput(scan);
   if (element.isF16() && phase != OutputsOnly && kindOf(how.decay) == Gate::Channel)
     return builder.getF32Type();
@@ -281,25 +282,59 @@ Type ChunkKernel::productType(const StateForm &how) {
 
 Value ChunkKernel::rounded(Value tile, Type element) {
   auto type = cast<RankedTensorType>(tile.getType());
-  return type.getElementType() == element
+  return !element || type.getElementType() == element
              ? tile
              : arith::TruncFOp::create(builder, loc, type.clone(element), tile).getResult();
 }
 
-Value ChunkKernel::dot(Value a, Value b, Value c) {
+Value ChunkKernel::dot(Value a, Value b, Value c, int64_t parts) {
   auto left = cast<RankedTensorType>(a.getType()), right = cast<RankedTensorType>(b.getType());
   if (!c)
     c = constant(RankedTensorType::get({left.getDimSize(0), right.getDimSize(1)}, builder.getF32Type()), 0);
-  auto precision = tile::Precision::ieee;
-  if (left.getElementType().isF32() && !narrowestOutput(scan).isF32())
-    precision = exactProducts(scan).value_or(tile::Precision::tf32);
+  if (parts > 1) {
+    // Small products first. A long sum of exact ones is by ordinary additions, where tensor cores truncate.
+    SmallVector<Value> lefts = partsOf(a, parts), rights = partsOf(b, parts);
+    Value sum = parts > 2 ? constant(c.getType(), 0) : c;
+    for (int64_t order = parts; order-- > 0;)
+      for (int64_t i = 0; i <= order; ++i)
+        if (size_t(i) < lefts.size() && size_t(order - i) < rights.size())
+          sum = tile::DotOp::create(builder, loc, c.getType(), lefts[i], rights[order - i], sum, tile::Precision::ieee);
+    return parts > 2 ? op<arith::AddFOp>(c, sum) : sum;
+  }
+  bool isWide = left.getElementType().isF32() && !narrowestOutput(scan).isF32();
+  auto precision = isWide ? tile::Precision::tf32 : tile::Precision::ieee;
   return tile::DotOp::create(builder, loc, c.getType(), a, b, c, precision);
+}
+
+/// bf16 tiles whose sum an operand is, largest first: to 8 bits each, exact if it was loaded with no more.
+SmallVector<Value> ChunkKernel::partsOf(Value tile, int64_t count) {
+  if (auto transpose = tile.getDefiningOp<tile::TransposeOp>()) {
+    SmallVector<Value> parts = partsOf(transpose.getOperand(), count);
+    for (Value &part : parts)
+      part = transposed(part);
+    return parts;
+  }
+  Type bf16 = builder.getBF16Type(), f32 = builder.getF32Type();
+  auto type = cast<RankedTensorType>(tile.getType());
+  if (type.getElementType() == bf16)
+    return {tile};
+  if (type.getElementType() != f32) {
+    tile = arith::ExtFOp::create(builder, loc, type.clone(f32), tile);
+    count = 2; // of f16's 11 bits
+  }
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < count; ++i) {
+    parts.push_back(rounded(tile, bf16));
+    if (i + 1 < count)
+      tile = op<arith::SubFOp>(tile, arith::ExtFOp::create(builder, loc, tile.getType(), parts.back()));
+  }
+  return parts;
 }
 
 /// A vector at all rows as an operand. Padding that is not loaded is 0; so are, if `masked`, rows outside the part.
 FailureOr<Value> ChunkKernel::operand(Part &part, Value vector, Type element, bool masked) {
   if (Value stored = part.stored.lookup(vector);
-      stored && cast<RankedTensorType>(stored.getType()).getElementType() == element)
+      stored && (!element || cast<RankedTensorType>(stored.getType()).getElementType() == element))
     return masked && !part.isWhole ? mask(part.valid, stored, 0) : stored;
   return weighted(part, vector, {}, element, masked);
 }
@@ -320,10 +355,10 @@ FailureOr<Value> ChunkKernel::weighted(Part &part, Value vector, Value weights, 
   return rounded(tile, element);
 }
 
-FailureOr<Value> ChunkKernel::query(Part &part, const StateForm &how, const Gate *gate, Value vector) {
-  if (gate->kind == Gate::Channel)
-    return weighted(part, vector, gate->start, productType(how), false);
-  return operand(part, vector, productType(how), false);
+FailureOr<Value> ChunkKernel::query(Part &part, const StateForm &how, const Gate *gate, const Readout &what) {
+  Type element = productType(how, what.parts);
+  return gate->kind == Gate::Channel ? weighted(part, what.query, gate->start, element, false)
+                                     : operand(part, what.query, element, false);
 }
 
 /// A key that is e^(x - z) times other factors, if it is, with z of a decay by z: times the sum it is e^(x - base).
@@ -361,17 +396,17 @@ FailureOr<Value> ChunkKernel::softmaxKey(Part &part, const StateForm &how, const
   return mask(part.valid, tile, 0);
 }
 
-FailureOr<Value> ChunkKernel::key(Part &part, const StateForm &how, const Gate *gate) {
+FailureOr<Value> ChunkKernel::key(Part &part, const StateForm &how, const Gate *gate, int64_t parts) {
+  Type element = productType(how, parts);
   if (gate->base) {
     FailureOr<Value> tile = softmaxKey(part, how, gate);
     if (failed(tile))
       return failure();
     if (*tile)
-      return rounded(*tile, productType(how));
+      return rounded(*tile, element);
   }
-  if (gate->kind == Gate::Channel)
-    return weighted(part, how.key, gate->toEnd, productType(how), true);
-  return operand(part, how.key, productType(how), true);
+  return gate->kind == Gate::Channel ? weighted(part, how.key, gate->toEnd, element, true)
+                                     : operand(part, how.key, element, true);
 }
 
 /// Values as an operand. Keys are 0 outside the part, so these must be finite there, which what is loaded is.
@@ -418,34 +453,34 @@ static std::optional<Outer> outerOf(Value vector) {
 }
 
 /// The products of queries and keys, f32 [rows, rows]. Those of a ⊗ b and c ⊗ d are (a · c) (b · d).
-FailureOr<Value> ChunkKernel::scalarProducts(Part &part, const StateForm &how, Value query, Value key) {
-  for (auto &[otherQuery, otherKey, tile] : part.products)
-    if (otherQuery == query && otherKey == key)
+FailureOr<Value> ChunkKernel::scalarProducts(Part &part, const StateForm &how, Value query, Value key, int64_t parts) {
+  for (auto &[otherQuery, otherKey, otherParts, tile] : part.products)
+    if (otherQuery == query && otherKey == key && otherParts == parts)
       return tile;
   Value tile;
   std::optional<Outer> a = outerOf(query), b = outerOf(key);
   if (a && b && a->left.getType() == b->left.getType() && a->right.getType() == b->right.getType()) {
-    FailureOr<Value> left = scalarProducts(part, how, a->left, b->left);
-    FailureOr<Value> right = scalarProducts(part, how, a->right, b->right);
+    FailureOr<Value> left = scalarProducts(part, how, a->left, b->left, parts);
+    FailureOr<Value> right = scalarProducts(part, how, a->right, b->right, parts);
     if (failed(left) || failed(right))
       return failure();
     tile = op<arith::MulFOp>(op<arith::MulFOp>(*left, *right), constant(left->getType(), a->scale * b->scale));
   } else {
-    Type element = productType(how);
+    Type element = productType(how, parts);
     FailureOr<Value> q = operand(part, query, element, false), k = operand(part, key, element, true);
     if (failed(q) || failed(k))
       return failure();
-    tile = dot(*q, transposed(*k), {});
+    tile = dot(*q, transposed(*k), {}, parts);
   }
-  part.products.push_back({query, key, tile});
+  part.products.push_back({query, key, parts, tile});
   return tile;
 }
 
-FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, const Gate *gate, Value vector) {
-  FailureOr<Value> q = query(part, how, gate, vector), k = key(part, how, gate);
+FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, const Gate *gate, const Readout &what) {
+  FailureOr<Value> q = query(part, how, gate, what), k = key(part, how, gate, what.parts);
   if (failed(q) || failed(k))
     return failure();
-  return dot(*q, transposed(*k), {});
+  return dot(*q, transposed(*k), {}, what.parts);
 }
 
 /// The weighted products of queries and keys, or of what is read across and values, f32 [rows, rows], 0 where what the
@@ -453,11 +488,13 @@ FailureOr<Value> ChunkKernel::channelScores(Part &part, const StateForm &how, co
 FailureOr<Value> ChunkKernel::scores(Part &part, const StateForm &how, const Gate *gate, const Readout &what) {
   bool isAcross = what.axis != how.axis;
   Value with = isAcross ? how.value : how.key;
-  Value &known = part.scores[{what.query.getAsOpaquePointer(), with.getAsOpaquePointer(), gate, what.isStrict}];
+  Value &known =
+      part.scores[{what.query.getAsOpaquePointer(), with.getAsOpaquePointer(), gate, what.isStrict, what.parts}];
   if (known)
     return known;
-  FailureOr<Value> product = gate->kind == Gate::Channel && !isAcross ? channelScores(part, how, gate, what.query)
-                                                                      : scalarProducts(part, how, what.query, with);
+  FailureOr<Value> product = gate->kind == Gate::Channel && !isAcross
+                                 ? channelScores(part, how, gate, what)
+                                 : scalarProducts(part, how, what.query, with, what.parts);
   if (failed(product))
     return failure();
   Value tile = *product;
@@ -484,16 +521,16 @@ FailureOr<Value> ChunkKernel::entering(Part &part, unsigned state, const Gate *g
 FailureOr<Value> ChunkKernel::acrossReadout(Part &part, unsigned state, const Readout &what) {
   const StateForm &how = form.states[state];
   const Gate *gate = gateOf(part, how);
-  Type element = productType(how);
+  Type element = productType(how, what.parts);
   FailureOr<Value> p = scores(part, how, gate, what), q = operand(part, what.query, element, false);
-  FailureOr<Value> before = entering(part, state, gate), k = key(part, how, gate);
+  FailureOr<Value> before = entering(part, state, gate), k = key(part, how, gate, what.parts);
   if (failed(p) || failed(q) || failed(before) || failed(k))
     return failure();
-  Value out = dot(*q, rounded(*before, element), {});
+  Value out = dot(*q, rounded(*before, element), {}, what.parts);
   auto shape = cast<RankedTensorType>(out.getType()).getShape();
   if (gate->kind == Gate::Constant || gate->kind == Gate::Token)
     out = op<arith::MulFOp>(out, spread(builder, loc, gate->start, shape));
-  out = dot(rounded(*p, element), *k, out);
+  out = dot(rounded(*p, element), *k, out, what.parts);
   return gate->kind == Gate::Channel ? op<arith::MulFOp>(out, gate->start) : out;
 }
 
@@ -502,8 +539,8 @@ FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout 
   if (what.axis != how.axis)
     return acrossReadout(part, state, what);
   const Gate *gate = gateOf(part, how);
-  Type element = productType(how);
-  FailureOr<Value> p = scores(part, how, gate, what), q = query(part, how, gate, what.query);
+  Type element = productType(how, what.parts);
+  FailureOr<Value> p = scores(part, how, gate, what), q = query(part, how, gate, what);
   FailureOr<Value> before = entering(part, state, gate);
   if (failed(p) || failed(q) || failed(before))
     return failure();
@@ -522,10 +559,10 @@ FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout 
   FailureOr<Value> v = values(part, how, element);
   if (failed(v))
     return failure();
-  Value out = dot(rounded(*before, element), transposed(*q), {});
+  Value out = dot(rounded(*before, element), transposed(*q), {}, what.parts);
   if (isScaled)
     out = op<arith::MulFOp>(out, row(gate->start, cast<RankedTensorType>(out.getType()).getDimSize(0)));
-  out = dot(transposed(*v), transposed(rounded(*p, element)), out);
+  out = dot(transposed(*v), transposed(rounded(*p, element)), out, what.parts);
   return transposed(out);
 }
 
@@ -533,7 +570,8 @@ FailureOr<Value> ChunkKernel::readout(Part &part, unsigned state, const Readout 
 FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
   const StateForm &how = form.states[state];
   const Gate *gate = gateOf(part, how);
-  Type element = productType(how), f32 = builder.getF32Type();
+  int64_t parts = how.parts();
+  Type element = productType(how, parts), f32 = builder.getF32Type();
   FailureOr<Value> before = entering(part, state, gate);
   if (failed(before))
     return failure();
@@ -551,11 +589,11 @@ FailureOr<Value> ChunkKernel::advance(Part &part, unsigned state) {
       return failure();
     after = op<arith::AddFOp>(*before, sum(*k, 0));
   } else {
-    FailureOr<Value> k = key(part, how, gate);
+    FailureOr<Value> k = key(part, how, gate, parts);
     FailureOr<Value> v = isScaled ? weighted(part, how.value, gate->toEnd, element, true) : values(part, how, element);
     if (failed(k) || failed(v))
       return failure();
-    after = dot(transposed(*v), *k, *before);
+    after = dot(transposed(*v), *k, *before, parts);
   }
   if (gate->kind == Gate::Channel) {
     auto shape = cast<RankedTensorType>(type);
@@ -574,10 +612,10 @@ FailureOr<Value> ChunkKernel::ofFinal(Part &part, unsigned state, const Readout 
       return failure();
     return sum(op<arith::MulFOp>(*q, row(final, rows)), 1);
   }
-  Type element = productType(how);
+  Type element = productType(how, what.parts);
   FailureOr<Value> q = operand(part, what.query, element, false);
   if (failed(q))
     return failure();
-  return what.axis == how.axis ? transposed(dot(rounded(final, element), transposed(*q), {}))
-                               : dot(*q, rounded(final, element), {});
+  return what.axis == how.axis ? transposed(dot(rounded(final, element), transposed(*q), {}, what.parts))
+                               : dot(*q, rounded(final, element), {}, what.parts);
 }

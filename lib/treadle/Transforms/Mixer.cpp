@@ -247,13 +247,6 @@ Type treadle::narrowestOutput(ScanOp scan) {
   return narrowest;
 }
 
-std::optional<tile::Precision> treadle::exactProducts(ScanOp scan) {
-  auto precision = scan->getParentOp()->getAttrOfType<tile::PrecisionAttr>("treadle.products");
-  if (!precision || narrowestOutput(scan).isF32())
-    return std::nullopt;
-  return precision.getValue();
-}
-
 void treadle::separateConstants(ScanOp scan) {
   for (Operation &op : llvm::make_early_inc_range(scan.getStep().front())) {
     if (!isa<arith::ConstantOp, tile::SplatOp>(op))

@@ -50,9 +50,6 @@ void separateConstants(ScanOp scan);
 /// The type of the narrowest output, which says how exact products have to be; f32 without outputs.
 mlir::Type narrowestOutput(ScanOp scan);
 
-/// How exact products are of which small differences matter, if any are: `treadle.products` of the mixer.
-std::optional<tile::Precision> exactProducts(ScanOp scan);
-
 struct Mixer {
   mlir::func::FuncOp function;
   ScanOp scan;

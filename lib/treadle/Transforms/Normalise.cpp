@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Normalise.h"
+#include "Mixer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -316,6 +317,12 @@ Value Normaliser::sumOf(unsigned state, SmallVectorImpl<Value> &addends) {
   return *found;
 }
 
+/// Of how many bf16 parts, largest first, operands are sums: `treadle.parts` where small differences of results matter.
+static int64_t partsOf(tile::ReduceOp read, ScanOp scan) {
+  auto parts = read->getAttrOfType<IntegerAttr>("treadle.parts");
+  return parts && !narrowestOutput(scan).isF32() ? parts.getInt() : 1;
+}
+
 /// Follows a value of a state through products to sums over one axis.
 bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form,
                               bool isStrict) {
@@ -353,7 +360,7 @@ bool Normaliser::findReadouts(Value value, SmallVectorImpl<Value> &factors, unsi
       }
     }
     auto vector = RankedTensorType::get({tensorOf(value).getDimSize(axis)}, builder.getF32Type());
-    form.readouts.push_back({reduce.getResult(0), productOf(query, vector), axis, isStrict});
+    form.readouts.push_back({reduce.getResult(0), productOf(query, vector), axis, isStrict, partsOf(reduce, scan)});
   }
   return true;
 }
@@ -587,6 +594,13 @@ std::optional<NormalForm> Normaliser::run() {
 }
 
 std::optional<NormalForm> NormalForm::of(ScanOp scan, Obstacle &why) { return Normaliser(scan, why).run(); }
+
+int64_t StateForm::parts() const {
+  int64_t most = 1;
+  for (const Readout &readout : readouts)
+    most = std::max(most, readout.parts);
+  return most;
+}
 
 std::optional<std::pair<unsigned, const Readout *>> NormalForm::readoutOf(Value value) const {
   for (auto [state, form] : llvm::enumerate(states))

@@ -27,6 +27,7 @@ struct Readout {
   mlir::Value result, query;
   unsigned axis;
   bool isStrict; ///< without what the token itself adds
+  int64_t parts; ///< of operands of its products
 };
 
 /// How a state comes from its old value, and how it is read.
@@ -47,6 +48,8 @@ struct StateForm {
   Decay decay;
   mlir::Value key, value; ///< no value: the state has rank 1
   llvm::SmallVector<Readout> readouts;
+  /// The most of any readout.
+  int64_t parts() const;
   // The others:
   mlir::Value x, factor; ///< x may be null for Affine: 0
 };

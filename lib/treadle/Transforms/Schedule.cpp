@@ -15,12 +15,15 @@ using namespace treadle;
 static constexpr int64_t elementsPerWarp = 4096;
 /// The same of what is computed for every token.
 static constexpr int64_t computedPerWarp = 1024;
+/// Bytes of a state that goes to registers by way of shared memory; larger ones do directly.
+static constexpr int64_t mostStaged = 48 << 10;
 /// States that change element by element, if no other are there.
 static constexpr size_t mostRunning = 4;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
-/// Bytes of shared memory: states on their way in and out and as operands, inputs in two stages, operands of products.
+/// Bytes of shared memory: inputs in two stages, states on their way in and as operands; and what takes turns, operands
+/// of products, changes of layout and reductions.
 static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const Sharing &sharing, int64_t rows) {
   ScanOp scan = mixer.scan;
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
@@ -29,26 +32,31 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
     return tensor ? tensor.getNumElements() : 1;
   };
-  int64_t result = 0, productBytes = exactProducts(scan) ? 4 : narrowestOutput(scan).getIntOrFloatBitWidth() / 8;
+  int64_t result = 0, operands = 0;
   for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
     auto field = cast<FieldType>(input.getType());
     if (field.getIndices().contains('T') && !argument.use_empty())
       result += 2 * rows * elements(argument) * (field.getElementType().getIntOrFloatBitWidth() / 8);
   }
+  int64_t elementBytes = narrowestOutput(scan).getIntOrFloatBitWidth() / 8;
   for (const StateForm &how : form.states) {
     if (how.kind != StateForm::Linear || !how.value)
       continue;
-    int64_t key = elements(how.key), value = elements(how.value);
-    result += key * value * (4 + productBytes) + rows * rows * productBytes;
+    int64_t key = elements(how.key), value = elements(how.value), productBytes = how.parts() * elementBytes;
+    result += std::min(key * value * 4, mostStaged);
+    // Sums along values have the state as an operand in shared memory, others in registers.
+    if (llvm::any_of(how.readouts, [&](const Readout &what) { return what.axis != how.axis; }))
+      result += key * value * productBytes;
+    operands += rows * rows * productBytes;
     // Factors of vectors take f16 to f32, whose fragments are not read from one copy.
     bool isVector = how.decay.channel || how.decay.telescope;
     bool isWide = isVector && narrowestOutput(scan).isF16();
     if (isVector || !isa<BlockArgument>(how.key))
-      result += 2 * rows * key * (isWide ? 8 : productBytes);
+      operands += 2 * rows * key * (isWide ? 8 : productBytes);
     if (!isa<BlockArgument>(how.value) || !how.decay.isNone())
-      result += rows * value * productBytes;
+      operands += rows * value * productBytes;
   }
-  return result;
+  return result + std::max(operands, scratchBytes);
 }
 
 /// Goes through all that will be lifted, and finds the largest.
@@ -139,8 +147,9 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
     if (FailureOr<Type> type = sizes.typeOf(how.key, scan); succeeded(type))
       computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
   }
-  // Work on vectors is shared by more threads, products keep more rows in fewer.
-  bool isHeavy = computed >= 128 || llvm::any_of(llvm::enumerate(form.states), [&](auto state) {
+  // Work on vectors, and on parts of operands, is shared by more threads, products keep more rows in fewer.
+  bool isExact = llvm::any_of(form.states, [](const StateForm &how) { return how.parts() > 1; });
+  bool isHeavy = computed >= 128 || isExact || llvm::any_of(llvm::enumerate(form.states), [&](auto state) {
                    return state.value().kind != StateForm::Linear && !form.isDelay(state.index()) &&
                           seen.contains(scan.getStateArguments()[state.index()]);
                  });
@@ -149,10 +158,10 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
   Schedule chosen{given.rows ? given.rows : rows, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     // Of what is computed, registers hold several tiles at a time.
-    if (!given.rows && chosen.rows * computed > computedPerWarp * chosen.warps)
+    if (!given.rows && chosen.rows * computed > computedPerWarp * chosen.warps / (isExact ? 2 : 1))
       return false;
     return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
-           sharedBytesFor(mixer, form, sharing, chosen.rows) + scratchBytes <= sharedBytes;
+           sharedBytesFor(mixer, form, sharing, chosen.rows) <= sharedBytes;
   };
   while (chosen.rows > leastSize && !fits())
     chosen.rows /= 2;
