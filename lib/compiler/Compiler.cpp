@@ -116,6 +116,37 @@ private:
   }
 
   bool runPhases() {
+    size_t before = result.messages.size();
+    while (!tryPhases()) {
+      if (!takeLess())
+        return false;
+      result.messages.resize(before);
+      begin(options.from);
+    }
+    return true;
+  }
+
+  /// The chunks of mixers are chosen by an estimate of the shared memory that they take. Where that is too low, they
+  /// are chosen again, with less to share out.
+  bool takeLess() {
+    bool isLess = false;
+    if (!module)
+      return false;
+    for (auto kernel : module->getOps<func::FuncOp>()) {
+      auto derivation = kernel->getAttrOfType<DictionaryAttr>("treadle.derivation");
+      if (!kernel->hasAttr("tile.shared_bytes") || !derivation || !derivation.get("chunk"))
+        continue;
+      StringRef name = kernel.getName();
+      if (StringRef whole = name; whole.consume_back("_segments") && module->lookupSymbol(whole))
+        name = whole;
+      int64_t &share = shares.try_emplace(name, tile::sharedLimit(arch.chip)).first->second;
+      share = share * 3 / 4;
+      isLess |= share > 0;
+    }
+    return isLess;
+  }
+
+  bool tryPhases() {
     if (options.from == Phase::LLVMIR) {
       emitter = std::make_unique<PTXEmitter>(arch, result.messages);
       if (!emitter->parse(text, options.file) || !end())
@@ -137,7 +168,7 @@ private:
   }
 
   bool parse() {
-    Program program = readProgram(entry.context.get(), text, options.file, options.from, options.arch);
+    Program program = readProgram(entry.context.get(), text, options.file, options.from, options.arch, shares);
     if (!program.module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
     module = std::move(program.module);
@@ -260,6 +291,7 @@ private:
   Arch arch;
   Clock::time_point started;
   OwningOpRef<ModuleOp> module;
+  llvm::StringMap<int64_t> shares;
   std::unique_ptr<PTXEmitter> emitter;
   llvm::json::Object manifest;
   std::string ptx;

@@ -27,7 +27,7 @@ std::unique_ptr<MLIRContext> compiler::makeContext() {
 }
 
 /// Mixers become kernels.
-static LogicalResult lowerMixers(ModuleOp module, StringRef chip) {
+static LogicalResult lowerMixers(ModuleOp module, StringRef chip, const llvm::StringMap<int64_t> &shares) {
   auto functions = module.getOps<func::FuncOp>();
   if (llvm::none_of(functions, [](func::FuncOp function) { return function->hasAttr("treadle.mixer"); }))
     return success();
@@ -35,6 +35,12 @@ static LogicalResult lowerMixers(ModuleOp module, StringRef chip) {
   ChunkOptions options;
   if (!chip.empty())
     options.sharedBytes = tile::sharedLimit(chip);
+  Builder builder(module.getContext());
+  SmallVector<NamedAttribute> attributes;
+  for (const auto &[name, bytes] : shares)
+    attributes.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(bytes)));
+  if (!attributes.empty())
+    module->setAttr("treadle.shared_bytes", builder.getDictionaryAttr(attributes));
   passes.addPass(createDifferentiate());
   passes.addPass(createSplitAxes());
   passes.addPass(createChunk(options));
@@ -43,11 +49,11 @@ static LogicalResult lowerMixers(ModuleOp module, StringRef chip) {
 }
 
 Program compiler::readProgram(MLIRContext *context, const std::string &text, StringRef file, Phase phase,
-                              StringRef chip) {
+                              StringRef chip, const llvm::StringMap<int64_t> &shares) {
   Program program;
   ParserConfig config(context);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, config, file);
-  if (!module || (phase == Phase::Tile && failed(lowerMixers(*module, chip))))
+  if (!module || (phase == Phase::Tile && failed(lowerMixers(*module, chip, shares))))
     return program;
   if (phase <= Phase::Scheduled) {
     if (failed(verifyKernels(*module, phase)))

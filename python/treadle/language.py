@@ -33,6 +33,7 @@ from treadle.frontend.annotations import (
 )
 from treadle.frontend.declared import Function, Kernel
 from treadle.frontend.dtypes import DType, bf16, f16, f32, i1, i8, i16, i32, i64, index
+from treadle.frontend.mixers import Mixer
 from treadle.frontend.scans import Scan
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "In",
     "Kernel",
     "MaxBytes",
+    "Mixer",
     "Optional",
     "Param",
     "PerHead",
@@ -93,6 +95,7 @@ __all__ = [
     "logaddexp",
     "maximum",
     "minimum",
+    "mixer",
     "next_power_of_two",
     "outer",
     "position",
@@ -456,7 +459,7 @@ def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 0, c
     returns the outputs, then the new value of every state, in the order of the parameters. Values are f32 scalars and
     tiles of any size; the names of axes are constants in it. td.outer, `@` of a vector and a vector or matrix,
     .sum(axis), td.where and the elementary functions make new values; what depends on memory, on other tokens or on
-    run-time control flow is an error.
+    run-time control flow is an error, and so is a call of another scan, which a td.mixer has.
 
     dtype: of outputs, and of inputs without one; chunk: tokens that kernels for whole sequences work on at once, 16 to
     256, or 1; num_warps: warps of a block. 0 leaves the choice to the compiler. All can be overridden.
@@ -479,6 +482,46 @@ def scan(fn: Any = None, *tiles: Any, dtype: str = "bf16", num_warps: int = 0, c
 
 
 BUILTINS[scan] = "scan"
+
+
+@overload
+def mixer(fn: Callable[..., Any], /) -> Mixer: ...
+@overload
+def mixer(*, dtype: str = ..., num_warps: int = ..., chunk: int = ...) -> Callable[[Callable[..., Any]], Mixer]: ...
+def mixer(fn: Callable[..., Any] | None = None, /, *, dtype: str = "bf16", num_warps: int = 0, chunk: int = 0) -> Any:
+    """Make a composition of scans one scan, whose kernels do all of it at once.
+
+        @td.mixer
+        def gated(q: td.In["K"], k: td.In["K"], v: td.In["V"], g: td.In["V"], w: td.Param["W", "K"]):
+            k = short_conv(k, w)
+            o = lightnet(td.silu(q), k, v, scale=0.5)
+            return o * td.sigmoid(g)
+
+    It is written as the step of a td.scan, states or none, and may call scans and other mixers on values: inputs of one
+    token by position or keyword, each of the shape of the callee's annotation without batch, time and heads, f32 (i32
+    for inputs of integers); numbers for scalars; td.Const by keyword. A call gives the outputs for the token, a value
+    or a tuple. What a td.Window is given is the token's value, and what a td.PerHead or td.Param is given may be
+    computed too. Values between calls are f32, not rounded. Axes of the callee have the sizes of the arguments; one
+    that none has is given by keyword, as in slots(k, M=64), or has a default.
+
+    Each call has states of its own, created here with the callee's first values. They come after those declared, in
+    the order in which calls are made, arguments before what they are given to, and are named CALLEE_STATE, from the
+    second call of a name on CALLEE_2_STATE; `[p.name for p in gated.states]` lists all. The step does not return them.
+
+    What is made is a scan: it is called, derived, differentiated and verified as one. dtype, chunk and num_warps are
+    its own; those of the scans that it calls do not count.
+
+    Errors, at the line of the call: arguments that do not fit, keywords of calls on arrays (reverse, causal,
+    initial_state, cu_seqlens...), which go to the mixer; calls inside if, loops, conditional expressions and lambdas,
+    in functions, through another name, and of itself. A td.scan cannot call scans.
+    """
+
+    def make(function: Callable[..., Any]) -> Mixer:
+        if not isinstance(function, FunctionType):
+            raise TreadleError(f"td.mixer decorates a function, not {function!r}")
+        return Mixer(function, str(dtype), num_warps, chunk)
+
+    return make if fn is None else make(fn)
 
 
 @_builtin

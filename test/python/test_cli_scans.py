@@ -31,6 +31,16 @@ def scale(x: td.Tensor["N"], y: td.Tensor["N"], a: td.f32 = 2.0, *, C: td.Const 
     y[i * C : i * C + C] = (x[i * C : i * C + C].to(td.f32) * a).to(y.dtype)
 """
 
+MIXER = """
+@td.scan
+def short_conv(x: td.Window["D", 3], taps: td.Param[3, "D"]):
+    return (taps * x).sum(0)
+
+@td.mixer
+def gated(q: td.In["K"], k: td.In["K"], v: td.In["V"], taps: td.Param[3, "K"]):
+    return lightnet(q, short_conv(k, taps), v)
+"""
+
 SIZES = ("-D", "K=16", "-D", "V=8")
 
 
@@ -88,6 +98,23 @@ def test_a_scan_becomes_a_folder_for_each_kernel(derive: list[str], scan: Path, 
         assert manifest["constants"] == {"K": 16, "V": 8, "chunk": 0, "num_warps": 0}
         names = ["q", "k", "v", "S_initial", "z_initial", "o", "S_final", "z_final"]
         assert [p["name"] for p in manifest["params"]] == names
+
+
+def test_a_mixer_becomes_a_folder_for_each_kernel(tmp_path: Path) -> None:
+    """Its states are those of the scans that it calls, and it is explained by their names."""
+    path = written(tmp_path / "gated.py", SCAN + MIXER)
+    flags = (path, "--kernel=gated", "--derive=forward,step,backward", "-D", "K=16", "-D", "V=8")
+    assert run(*flags, "--dtype=f32", "--no-ptxas", "-o", tmp_path / "out") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["gated_backward", "gated_forward", "gated_step"]
+    states = ("short_conv_x", "lightnet_S", "lightnet_z")
+    initial, final = ([f"{name}_{when}" for name in states] for when in ("initial", "final"))
+    for kernel in ("forward", "step"):
+        assert list(params(tmp_path / "out" / f"gated_{kernel}")) == ["q", "k", "v", "taps", *initial, "o", *final]
+    gradients = {"q_grad", "k_grad", "v_grad", "taps_grad", *(f"{name}_grad" for name in initial)}
+    assert gradients < {*params(tmp_path / "out" / "gated_backward")}
+    assert run(*flags, "--explain", "--no-ptxas", "-o", tmp_path / "out.txt") == 0
+    text = (tmp_path / "out.txt").read_text()
+    assert "  state short_conv_x[0]: a delay" in text and "  state lightnet_S: linear" in text
 
 
 def test_explain(scan: Path, tmp_path: Path) -> None:
@@ -362,7 +389,7 @@ def test_a_derived_name_that_is_taken(both: Path, tmp_path: Path, capsys: pytest
 
 def test_neither_kernels_nor_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(written(tmp_path / "none.py", "x = 1\n")) == 1
-    assert "expected a function with @td.kernel or @td.scan, found none" in capsys.readouterr().err
+    assert "expected a function with @td.kernel, @td.scan or @td.mixer, found none" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------------------------------------------------

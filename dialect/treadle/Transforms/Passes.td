@@ -32,7 +32,8 @@ def Chunk : Pass<"treadle-chunk", "::mlir::ModuleOp"> {
   let summary = "from mixers in normal form to kernels that take a chunk of tokens at once";
   let description = [{
     Every function with `treadle.mixer` and `treadle.chunk = N` whose step is in normal form becomes a `tile.kernel` of the same name that works on
-    N tokens at once, or fewer where their values need too many registers. Others are left as they are, with a remark at the op that is the cause.
+    N tokens at once, or fewer where their values need too many registers, or more shared memory than there is: `shared-bytes`, or what the module's
+    `treadle.shared_bytes = {name = bytes}` says of a function, which is how the compiler asks for less. Others are left as they are, with a remark at the op that is the cause.
   }];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", /*default=*/"227 << 10",
                         "shared memory that a block may have, in bytes">];

@@ -572,10 +572,12 @@ LogicalResult Emitter::run() {
     return failure();
   LLVM::ReturnOp::create(b, ValueRange());
 
-  if (sharedBytes > sharedLimit(chip))
+  if (sharedBytes > sharedLimit(chip)) {
+    kernel->setAttr("tile.shared_bytes", b.getI64IntegerAttr(sharedBytes));
     return kernel.emitError() << "kernel '" << kernel.getName() << "' needs " << sharedBytes
                               << " bytes of shared memory, but a block of " << chip << " has " << sharedLimit(chip)
                               << "; use smaller tiles or a smaller num_stages";
+  }
   function->setAttr("treadle.shared_bytes", b.getI64IntegerAttr(sharedBytes));
   return success();
 }

@@ -661,7 +661,10 @@ namespace {
 struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
   using ChunkBase::ChunkBase;
   void runOnOperation() override {
+    auto shares = getOperation()->getAttrOfType<DictionaryAttr>("treadle.shared_bytes");
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      auto share = shares ? shares.getAs<IntegerAttr>(function.getName()) : IntegerAttr();
+      int64_t most = share ? std::min<int64_t>(share.getInt(), sharedBytes) : int64_t(sharedBytes);
       auto rows = function->getAttrOfType<IntegerAttr>("treadle.chunk");
       auto warps = function->getAttrOfType<IntegerAttr>("tile.num_warps");
       if (!function->hasAttr("treadle.mixer") || !rows)
@@ -673,7 +676,7 @@ struct ChunkPass : treadle::impl::ChunkBase<ChunkPass> {
       std::optional<NormalForm> form = NormalForm::of(mixer->scan, why);
       FailureOr<ChunkKernel::Schedule> schedule = ChunkKernel::Schedule();
       if (form)
-        schedule = ChunkKernel::choose(*mixer, *form, {rows.getInt(), warps ? warps.getInt() : 0}, sharedBytes, why);
+        schedule = ChunkKernel::choose(*mixer, *form, {rows.getInt(), warps ? warps.getInt() : 0}, most, why);
       if (failed(schedule))
         return signalPassFailure();
       if (!schedule->rows) {

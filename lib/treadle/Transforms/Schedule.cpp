@@ -22,8 +22,9 @@ static constexpr size_t mostRunning = 4;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
-/// Bytes of shared memory: inputs in two stages, states on their way in and as operands; and what takes turns, operands
-/// of products, changes of layout and reductions.
+/// Bytes of shared memory, about: inputs in two stages, states on their way in and as operands; operands of products,
+/// changes of layout and reductions, which take turns where operands are as they were loaded. Where it is too little,
+/// the compiler asks again (`treadle.shared_bytes`).
 static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const Sharing &sharing, int64_t rows) {
   ScanOp scan = mixer.scan;
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
@@ -33,6 +34,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     return tensor ? tensor.getNumElements() : 1;
   };
   int64_t result = 0, operands = 0;
+  bool isF32 = narrowestOutput(scan).isF32(), takeTurns = !isF32;
   for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
     auto field = cast<FieldType>(input.getType());
     if (field.getIndices().contains('T') && !argument.use_empty())
@@ -45,18 +47,19 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     int64_t key = elements(how.key), value = elements(how.value), productBytes = how.parts() * elementBytes;
     result += std::min(key * value * 4, mostStaged);
     // Sums along values have the state as an operand in shared memory, others in registers.
-    if (llvm::any_of(how.readouts, [&](const Readout &what) { return what.axis != how.axis; }))
+    if (isF32 || llvm::any_of(how.readouts, [&](const Readout &what) { return what.axis != how.axis; }))
       result += key * value * productBytes;
     operands += rows * rows * productBytes;
     // Factors of vectors take f16 to f32, whose fragments are not read from one copy.
     bool isVector = how.decay.channel || how.decay.telescope;
     bool isWide = isVector && narrowestOutput(scan).isF16();
+    takeTurns &= !isVector;
     if (isVector || !isa<BlockArgument>(how.key))
       operands += 2 * rows * key * (isWide ? 8 : productBytes);
     if (!isa<BlockArgument>(how.value) || !how.decay.isNone())
       operands += rows * value * productBytes;
   }
-  return result + std::max(operands, scratchBytes);
+  return result + (takeTurns ? std::max(operands, scratchBytes) : operands + scratchBytes);
 }
 
 /// Goes through all that will be lifted, and finds the largest.

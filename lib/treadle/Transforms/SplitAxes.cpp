@@ -364,6 +364,7 @@ void Splitter::writeReduce(tile::ReduceOp reduce) {
         for (Value result : reduce.getResults())
           types.push_back(typeAt(result, place));
         auto copy = tile::ReduceOp::create(builder, reduce.getLoc(), types, operands, *along);
+        copy->setDiscardableAttrs(reduce->getDiscardableAttrDictionary());
         IRMapping map;
         mapCaptured(reduce.getCombine(), map);
         reduce.getCombine().cloneInto(&copy.getCombine(), map);

@@ -125,7 +125,7 @@ def _compile_python(options: argparse.Namespace) -> int:
             raise UsageError(f"{options.input} has no kernel {options.kernel}; it has {', '.join(found) or 'none'}")
         chosen = [found[options.kernel]]
     if not chosen:
-        raise TreadleError(f"{options.input}: expected a function with @td.kernel or @td.scan, found none")
+        raise TreadleError(f"{options.input}: expected a function with @td.kernel, @td.scan or @td.mixer, found none")
     programs = _programs(options, chosen)
     if options.explain:
         texts = [_explanation(options, text, values) for text, values in programs.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treadle.errors import KernelError, Location
 from treadle.frontend import dtypes
@@ -14,6 +14,9 @@ from treadle.frontend.emitter import Emitter
 from treadle.frontend.literals import float_text, int_text, quote
 from treadle.frontend.source import Source
 from treadle.frontend.values import Scalar, TensorRef, Tile, Value, describe, make, tile_type
+
+if TYPE_CHECKING:
+    from treadle.frontend.stepbody import Body
 
 
 class Frame:
@@ -25,6 +28,8 @@ class Frame:
         self.caller = caller
         self.prefix = f"{quote(source.file)}:"
         self.outer = outer
+        self.body: Body | None = None
+        """What is known of the step that it is; None: it is a function."""
 
     def loc(self, line: int, col: int) -> str:
         """An MLIR location, without `loc()`."""

@@ -11,7 +11,7 @@ from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 from treadle import language
-from treadle.frontend import elementwise, grid, mathops, memory, reductions
+from treadle.frontend import elementwise, grid, mathops, memory, reductions, stepbody
 from treadle.frontend.declared import Function, Kernel
 from treadle.frontend.elementwise import is_constant
 from treadle.frontend.expressions import METHODS, attribute
@@ -86,8 +86,7 @@ def apply(it: Interpreter, callee: object, args: list[object], kwargs: dict[str,
     if isinstance(callee, Kernel):
         raise b.error(f"kernel {callee.name} is called in {b.place}", "share code with a @td.function", node)
     if isinstance(callee, Scan):
-        hint = "a step calls functions; share code with a @td.function" if b.step else "a scan is called on arrays"
-        raise b.error(f"scan {callee.name} is called in {b.place}", hint, node)
+        return stepbody.call(it, callee, args, kwargs, node)
     if isinstance(callee, FunctionType) and not callee.__module__.startswith("treadle."):
         return inline(it, callee, args, kwargs, node)
     if callee is builtins.min or callee is builtins.max:

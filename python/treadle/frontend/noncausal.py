@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from treadle.frontend.builder import Builder
 from treadle.frontend.params import Param
-from treadle.frontend.stepparams import PastParam, PositionParam
+from treadle.frontend.stepparams import PastParam, PositionParam, StateParam
 from treadle.frontend.values import Value
 
 _NAME = re.compile(r"%[A-Za-z0-9_.$-]+")
@@ -18,9 +18,11 @@ _LINE = re.compile(r"\s*(%[A-Za-z0-9_.$-]+)(?::\d+)? = (.*?)( loc\(.*\))?$")
 def check_states(parameters: Sequence[Param]) -> None:
     """An error for the first window or position: what they are after all tokens says nothing about one."""
     for p in parameters:
-        if isinstance(p, PastParam):
-            what, help = f"window {p.name}", "take it in a causal scan, whose output is an input of this one"
-        elif isinstance(p, PositionParam):
+        if not isinstance(p, StateParam):
+            continue
+        if isinstance(p.origin, PastParam):
+            what, help = f"window {p.origin.name}", "take it in a causal scan, whose output is an input of this one"
+        elif isinstance(p.origin, PositionParam):
             what, help = "td.position()", "give positions as an input, as in t: td.In"
         else:
             continue

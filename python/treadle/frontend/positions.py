@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from types import FunctionType, ModuleType
+from types import FunctionType
 
 from treadle import language
 from treadle.errors import KernelError
@@ -26,7 +26,7 @@ def _search(fn: FunctionType, seen: set[FunctionType]) -> ast.Call | None:
     for node in (node for statement in tree.body for node in ast.walk(statement)):
         if not isinstance(node, ast.Call):
             continue
-        callee = _named(scope, node.func)
+        callee = scope.named(node.func)
         if callee is language.position:
             return node
         inner = callee.fn if isinstance(callee, Function) else callee
@@ -35,14 +35,4 @@ def _search(fn: FunctionType, seen: set[FunctionType]) -> ast.Call | None:
         seen.add(inner)
         if _search(inner, seen) is not None:
             return node
-    return None
-
-
-def _named(scope: Scope, node: ast.expr) -> object:
-    """What a name, or an attribute of a module, stands for outside the step."""
-    if isinstance(node, ast.Name):
-        return scope.lookup(node.id)
-    if isinstance(node, ast.Attribute):
-        base = _named(scope, node.value)
-        return getattr(base, node.attr, None) if isinstance(base, ModuleType) else None
     return None

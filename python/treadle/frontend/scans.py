@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from treadle.errors import KernelError
 from treadle.frontend import dtypes, stepparams
@@ -16,6 +16,9 @@ from treadle.frontend.params import ConstParam, Param
 from treadle.frontend.shaping import is_power_of_two
 from treadle.frontend.source import find
 from treadle.frontend.stepparams import Field, InputParam, StateParam
+
+if TYPE_CHECKING:
+    from treadle.frontend.mixers import Call
 
 DTYPES = (dtypes.f32, dtypes.f16, dtypes.bf16)
 """What outputs, and inputs without a dtype of their own, can be stored as."""
@@ -32,6 +35,8 @@ class Output:
 class Scan:
     """A `@td.scan`: a step, from the inputs of one token and the old states to the outputs and the new states."""
 
+    word: ClassVar[str] = "scan"
+
     def __init__(self, fn: FunctionType, dtype: str = "bf16", num_warps: int = 0, chunk: int = 0) -> None:
         self.fn = fn
         self.name: str = fn.__name__
@@ -43,7 +48,12 @@ class Scan:
         functools.update_wrapper(self, fn)
 
     def __repr__(self) -> str:
-        return f"<td.scan {self.name}>"
+        return f"<td.{self.label}>"
+
+    @property
+    def label(self) -> str:
+        """What it is, and its name, for errors."""
+        return f"{self.word} {self.name}"
 
     @functools.cached_property
     def parameters(self) -> tuple[Param, ...]:
@@ -64,6 +74,11 @@ class Scan:
         return tuple(p for p in self.parameters if isinstance(p, StateParam))
 
     @property
+    def calls(self) -> tuple[Call, ...]:
+        """The scans that the step calls, in order: those of a mixer."""
+        return ()
+
+    @property
     def constants(self) -> dict[str, Constant | None]:
         """The compile-time constants and their defaults, chunk and num_warps included; None: an axis, without one.
 
@@ -81,25 +96,19 @@ class Scan:
         values = self.constants
         for name, value in (constants or {}).items():
             if name not in values:
-                raise self.error(f"scan {self.name} has no constant {name}", f"its constants are {', '.join(values)}")
-            default = values[name]
-            wanted = int if default is None else type(default)
-            if wanted is float and type(value) is int:
-                value = float(value)
-            if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-                raise self.error(
-                    f"constant {name} of scan {self.name} is {value!r}, of type {type(value).__name__}",
-                    f"it is the size of an axis, such as {name}=64" if default is None
-                    else f"its default is {default!r}, of type {wanted.__name__}",
-                )  # fmt: skip
-            values[name] = value
+                raise self.error(f"{self.label} has no constant {name}", f"its constants are {', '.join(values)}")
+            try:
+                values[name] = self.constant(name, value)
+            except ValueError as e:
+                raise self.error(f"constant {name} of {self.label} is {value!r}, of type {type(value).__name__}",
+                                 str(e)) from None  # fmt: skip
         out = {name: value for name, value in values.items() if value is not None}
         missing = [name for name in values if name not in out]
         if missing:
             name = missing[0]
             user = next(p for p in self.parameters if isinstance(p, Field) and any(name in a.names for a in p.axes))
             raise user.source.error(
-                user.node, f"the size of axis {name} is not known", f"give it to scan {self.name}, as in {name}=64"
+                user.node, f"the size of axis {name} is not known", f"give it to {self.label}, as in {name}=64"
             )
         warps = out["num_warps"]
         if not isinstance(warps, int) or (warps != 0 and not is_power_of_two(warps)) or warps > 32:
@@ -115,11 +124,24 @@ class Scan:
                 p.shape(out)
         return out
 
+    def constant(self, name: str, value: Any) -> Constant:
+        """A value for one of the constants, an int for a float as a float; a ValueError that says what it should be."""
+        default = self.constants[name]
+        wanted = int if default is None else type(default)
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+            raise ValueError(
+                f"it is the size of an axis, such as {name}=64" if default is None
+                else f"its default is {default!r}, of type {wanted.__name__}"
+            )  # fmt: skip
+        return value
+
     def outputs(self, constants: Mapping[str, Any] | None = None) -> tuple[Output, ...]:
         """The outputs: "o", or "o0", "o1"… when there are more, and the shapes of their values."""
         from treadle.frontend.steplowering import lower_step
 
-        step = lower_step(self.fn, self.parameters, self.resolve(constants))
+        step = lower_step(self, self.resolve(constants))
         return tuple(Output(name, v.dims) for name, v in zip(step.output_names, step.outputs, strict=True))
 
     def to_mlir(
@@ -171,7 +193,7 @@ class Scan:
             backward,
             None if gradients is None else tuple(gradients),
         )
-        return text(self.fn, self.parameters, self.resolve(constants), options)
+        return text(self, self.resolve(constants), options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Run on arrays, (o, final_state) = scan(q, k, v, ...); see treadle.runtime.scan_call.call_scan."""
@@ -218,7 +240,7 @@ class Scan:
         found = dtypes.BY_NAME.get(str(dtype or self.dtype))
         if found not in DTYPES:
             names = ", ".join(t.name for t in DTYPES)
-            raise self.error(f"unknown dtype {dtype or self.dtype!r} for scan {self.name}", f"dtypes are {names}")
+            raise self.error(f"unknown dtype {dtype or self.dtype!r} for {self.label}", f"dtypes are {names}")
         return found
 
     def error(self, message: str, help: str | None = None) -> KernelError:

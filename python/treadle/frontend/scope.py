@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 from treadle.frontend.source import Source
 
@@ -34,6 +34,15 @@ class Scope:
         if name in self.fn.__globals__:
             return self.fn.__globals__[name]
         return getattr(builtins, name, MISSING)
+
+    def named(self, node: ast.expr) -> object:
+        """What a name, or an attribute of a module, stands for; MISSING or None when it is neither."""
+        if isinstance(node, ast.Name):
+            return self.lookup(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.named(node.value)
+            return getattr(base, node.attr, None) if isinstance(base, ModuleType) else None
+        return None
 
     def bind(self, name: str, value: object, node: ast.AST) -> None:
         """Give a name a value."""

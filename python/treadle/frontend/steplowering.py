@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import FunctionType
 
 from treadle.frontend import (
     branches,  # noqa: F401  (registers its handlers, as do calls, expressions, loops and statements)
@@ -15,22 +14,20 @@ from treadle.frontend import (
     loops,  # noqa: F401
     statements,  # noqa: F401
 )
-from treadle.frontend.axes import Size
-from treadle.frontend.builder import Builder, is_number
+from treadle.frontend.builder import Builder
 from treadle.frontend.carried import types
 from treadle.frontend.declared import Constant
 from treadle.frontend.dtypes import DType
 from treadle.frontend.grid import Grid
-from treadle.frontend.interpreter import Interpreter, Returned
 from treadle.frontend.literals import float_text, quote
 from treadle.frontend.noncausal import check_noncausal, check_states
 from treadle.frontend.params import Param
-from treadle.frontend.scope import Scope
+from treadle.frontend.scans import Scan
 from treadle.frontend.shaping import is_power_of_two
 from treadle.frontend.source import Source, find
+from treadle.frontend.stepbody import read
 from treadle.frontend.stepparams import Field, InputParam, PastParam, StateParam
-from treadle.frontend.stepstates import HiddenStates
-from treadle.frontend.values import Value, describe, make, show_shape
+from treadle.frontend.values import Value, make
 
 
 @dataclass(frozen=True)
@@ -92,133 +89,65 @@ def _ssa(p: Field, k: int) -> str:
     return f"{name}.past" if isinstance(p, PastParam) else name
 
 
-def lower_step(
-    fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, Constant], causal: bool = True
-) -> Step:
+def lower_step(scan: Scan, constants: Mapping[str, Constant], causal: bool = True) -> Step:
     """Read a step."""
-    source, tree = find(fn)
-    b = Builder(source, fn, tree, step=True)
-    scope = Scope(source, fn)
-    fields = _fields(parameters)
-    named = {name for p in fields for axis in p.axes for name in axis.names}
-    for name, value in constants.items():
-        if name not in ("chunk", "num_warps"):
-            scope.names[name] = Size(value, name) if name in named and isinstance(value, int) else value
-    arguments = []
-    for k, p in enumerate(fields):
-        # Integers stay what they are; floats are widened.
-        integer = isinstance(p, InputParam) and p.dtype is not None and p.dtype.is_int
-        arguments.append(make(f"{_ssa(p, k)}.t", dtypes.i32 if integer else dtypes.f32, p.shape(constants)))
-        if not isinstance(p, StateParam) or p.declared:
-            scope.names[p.name] = arguments[-1]
-    it = Interpreter(b, scope, Grid())
-    values = dict(zip(fields, arguments, strict=True))
-    states = {p: v for p, v in values.items() if isinstance(p, StateParam)}
+    source, tree = find(scan.fn)
+    b = Builder(source, scan.fn, tree, step=True)
+    fields = _fields(scan.parameters)
+    names = {p: f"{_ssa(p, k)}.t" for k, p in enumerate(fields)}
+    inputs = {p.name: make(names[p], p.computed, p.shape(constants)) for p in scan.inputs}
+    states: dict[StateParam, Value] = {}
+
+    def old(p: StateParam, shape: tuple[int, ...]) -> Value:
+        return states.setdefault(p, make(names[p], dtypes.f32, shape))
+
     if not causal:
         check_states(fields)
     with b.emitter.isolated() as lines:
-        hidden = HiddenStates(b)
-        hidden.begin(scope, values, constants)
         try:
-            out = it.run(tree.body)
+            made = read(b, Grid(), scan, constants, inputs, old)
         except RecursionError:
             deep = b.frames[-1].source.error(
                 b.statement, "this statement is nested too deeply to compile", "split it with intermediate names"
             )
             raise deep from None
-        outputs, new, places = _returned(b, tree, out, {p: v for p, v in states.items() if p.declared})
-        new |= hidden.end()
-        following = [new[p] for p in states]
-        b.at(out.node if out else tree)
+        outputs, following = made.outputs, [made.new[p] for p in scan.states]
+        b.at(made.end)
         b.emitter.line(
             f"treadle.yield {_operands(outputs)} : {types(outputs)} next {_operands(following)} : {types(following)}"
         )
     if not causal:
-        old = {v.name: p.name for p, v in states.items()}
-        check_noncausal(b, lines, list(zip(outputs, places, strict=True)), old, {v.name for v in following})
-    return Step(lines, arguments, outputs)
+        of = {v.name: p.name for p, v in states.items()}
+        check_noncausal(b, lines, list(zip(outputs, made.places, strict=True)), of, {v.name for v in following})
+    return Step(lines, [*inputs.values(), *(states[p] for p in scan.states)], outputs)
 
 
 def _operands(values: list[Value]) -> str:
     return ", ".join(v.name for v in values)
 
 
-def _returned(
-    b: Builder, tree: ast.FunctionDef, out: Returned | None, states: Mapping[StateParam, Value]
-) -> tuple[list[Value], dict[StateParam, Value], list[ast.AST]]:
-    """The outputs, the new values of the declared states, and where each output is written. states: the old values."""
-    after = ", ".join(p.name for p in states)
-    hint = f"return the outputs{f', then the new values of {after}' if states else ''}"
-    if out is None or out.value is None:
-        raise b.error(f"the step of scan {tree.name} returns nothing", hint, out.node if out else tree)
-    node = out.node.value
-    assert node is not None
-    values = list(out.value) if isinstance(out.value, tuple) else [out.value]
-    written = isinstance(node, ast.Tuple) and len(node.elts) == len(values)
-    places: list[ast.AST] = [*node.elts] if written and isinstance(node, ast.Tuple) else [node] * len(values)
-    count = len(values) - len(states)
-    if count < 1:
-        found = f"{len(values)} value{'s' if len(values) > 1 else ''}"
-        and_states = f"the new value{'s' if len(states) > 1 else ''} of {after}"
-        needed = f"at least {len(states) + 1} are needed: an output, and {and_states}"
-        if not states:
-            found, needed = "no value", "an output is needed"
-        raise b.error(f"the step returns {found}, {needed}", hint, node)
-    outputs = []
-    for k, (value, place) in enumerate(zip(values[:count], places, strict=False)):
-        b.at(place)
-        what = "the output" if count == 1 else f"output {k}"
-        outputs.append(_f32(b, value, what))
-    following = {}
-    for (p, v), value, place in zip(states.items(), values[count:], places[count:], strict=True):
-        b.at(place)
-        what = f"the new value of state {p.name}"
-        new = _f32(b, value, what)
-        if new.dims != v.dims:
-            split = f"{count} output{'s come' if count > 1 else ' comes'}"
-            raise b.error(
-                f"{what} is {describe(new)}, the state is {show_shape(v.dims) if v.dims else 'a scalar'}",
-                f"of the {len(values)} values returned, {split} first, then the new values of {after}"
-                if not is_number(value) else f"write td.full({p.name}.shape, {value}, td.f32)",
-                notes=[(b.source.location(p.node), f"{p.name} is declared here")],
-            )  # fmt: skip
-        following[p] = new
-    return outputs, following, places[:count]
-
-
-def _f32(b: Builder, value: object, what: str) -> Value:
-    """A returned value, which is f32."""
-    if is_number(value) and not isinstance(value, bool):
-        return b.constant(value, dtypes.f32)
-    if not isinstance(value, Value):
-        raise b.error(f"{what} is {describe(value)}, not a value of the step", "return scalars and tiles one by one")
-    if value.dtype is not dtypes.f32:
-        raise b.error(f"{what} is {describe(value)}, not f32", "convert it with .to(td.f32)")
-    return value
-
-
 def _type(indices: str, shape: tuple[int, ...], dtype: DType) -> str:
     return f"!treadle.field<{indices}{', ' if indices else ''}{''.join(f'{n}x' for n in shape)}{dtype}>"
 
 
-def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, Constant], options: Options) -> str:
+def text(scan: Scan, constants: Mapping[str, Constant], options: Options) -> str:
     """The MLIR text of a scan."""
-    source, tree = find(fn)
-    step = lower_step(fn, parameters, constants, options.causal)
-    fields = _fields(parameters)
-    _check_options(source, tree, fields, options)
-    b = Builder(source, fn, tree, step=True)
+    source, tree = find(scan.fn)
+    step = lower_step(scan, constants, options.causal)
+    fields = _fields(scan.parameters)
+    _check_options(source, tree, scan, options)
+    b = Builder(source, scan.fn, tree, step=True)
     closing = b.emitter.loc
     inputs: list[_Array] = []
     states: list[_Array] = []
-    for k, p in enumerate(fields):
+    for k, (p, value) in enumerate(zip(fields, step.arguments, strict=True)):
         if isinstance(p, InputParam):
             indices = p.indices.replace("H", "G") if p.name in options.grouped else p.indices
             dtype = p.dtype or options.dtype
-            type_ = _type(indices, p.shape(constants), dtype)
+            type_ = _type(indices, value.dims, dtype)
             inputs.append(_Array(p.name, p.name, _ssa(p, k), type_, dtype.size))
         else:
-            type_ = _type(p.indices, p.shape(constants), dtypes.f32)
+            type_ = _type(p.indices, value.dims, dtypes.f32)
             states.append(_Array(p.name, f"{p.name}_initial", _ssa(p, k), type_, 4))
             if not options.initial:
                 assert isinstance(p, StateParam)
@@ -234,7 +163,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
     returned = [*outputs, *(finals if options.final else [])]
     b.emitter.line(f"return {', '.join(results[: len(returned)])} : {', '.join(r.type for r in returned)}")
     arguments = [*inputs, *(states if options.initial else [])]
-    align = _alignment(source, tree, [*arguments, *returned], options)
+    align = _alignment(source, tree, scan, [*arguments, *returned], options)
     _check_names(source, fields, tree, [*arguments, *returned], options)
     attributes = [
         "treadle.mixer",
@@ -251,7 +180,7 @@ def text(fn: FunctionType, parameters: Sequence[Param], constants: Mapping[str, 
         *([f"tile.num_warps = {constants['num_warps']} : i32"] if constants["num_warps"] else []),
         *(["tile.fast_math"] if options.fast_math else []),
     ]
-    name = fn.__name__ if fn.__name__.isascii() else quote(fn.__name__)
+    name = scan.name if scan.name.isascii() else quote(scan.name)
     shown = ", ".join(f"{a.ssa}: {a.type} {a.declared(align.get(a.array))}" for a in arguments)
     return "\n".join(
         [
@@ -281,14 +210,14 @@ def _scan(
     return [f"%scan.r#{k}" for k in range(len(results))]
 
 
-def _check_options(source: Source, tree: ast.FunctionDef, fields: list[Field], options: Options) -> None:
+def _check_options(source: Source, tree: ast.FunctionDef, scan: Scan, options: Options) -> None:
     """Errors for options that do not fit the parameters."""
-    inputs = {p.name: p for p in fields if isinstance(p, InputParam)}
+    inputs = {p.name: p for p in scan.inputs}
     for name in options.grouped:
         p = inputs.get(name)
         if p is None:
             raise source.error(
-                tree, f"grouped: {name} is no input of scan {tree.name}", f"its inputs are {', '.join(inputs)}"
+                tree, f"grouped: {name} is no input of {scan.label}", f"its inputs are {', '.join(inputs)}"
             )
         if "H" not in p.indices:
             heads = [q.name for q in inputs.values() if "H" in q.indices]
@@ -325,7 +254,9 @@ def _check_names(
         seen[array.array] = what
 
 
-def _alignment(source: Source, tree: ast.FunctionDef, arrays: list[_Array], options: Options) -> dict[str, int]:
+def _alignment(
+    source: Source, tree: ast.FunctionDef, scan: Scan, arrays: list[_Array], options: Options
+) -> dict[str, int]:
     """The promised alignment of arrays by name; none where it is the element's size."""
     if options.align is None:
         return {}
@@ -333,7 +264,7 @@ def _alignment(source: Source, tree: ast.FunctionDef, arrays: list[_Array], opti
     align = dict.fromkeys(sizes, options.align) if isinstance(options.align, int) else dict(options.align)
     for name, value in align.items():
         if name not in sizes:
-            raise source.error(tree, f"align: {name} is no array of scan {tree.name}", f"it has {', '.join(sizes)}")
+            raise source.error(tree, f"align: {name} is no array of {scan.label}", f"it has {', '.join(sizes)}")
         if not is_power_of_two(value) or value < sizes[name]:
             raise source.error(
                 tree,

@@ -68,6 +68,11 @@ class InputParam(Field):
 
     dtype: DType | None
 
+    @property
+    def computed(self) -> DType:
+        """The dtype in the step: integers stay what they are, floats are widened."""
+        return dtypes.i32 if self.dtype is not None and self.dtype.is_int else dtypes.f32
+
 
 @dataclass(frozen=True, eq=False)
 class WindowParam(InputParam):
@@ -100,6 +105,11 @@ class StateParam(Field):
     declared: ClassVar[bool] = True
     """The step gets the old value as an argument, and returns the new one."""
 
+    @property
+    def origin(self) -> StateParam:
+        """The state as the step has it whose state it is; of a call in a mixer, the called step."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class PastParam(StateParam):
@@ -120,10 +130,13 @@ class PositionParam(StateParam):
     declared = False
 
 
-class _StepParser(Parser):
+class StepParser(Parser):
+    """Reads the parameters of a step."""
+
     word = "scan"
     example = 'td.In["K"] or td.State["K", "V"]'
     reserved = ("chunk", "num_warps")
+    stateless = 'annotate what goes on from one token to the next, as in S: td.State["K", "V"] or x: td.Window["D", 4]'
 
     def parse(self) -> tuple[Param, ...]:
         out: list[Param] = []
@@ -138,13 +151,10 @@ class _StepParser(Parser):
         out = self.with_states(out)
         self.names(out)
         if not any(isinstance(p, InputParam) for p in out):
-            raise self.error(self.tree, f"scan {self.fn.__name__} has no input", 'annotate one, as in q: td.In["K"]')
+            message = f"{self.word} {self.fn.__name__} has no input"
+            raise self.error(self.tree, message, 'annotate one, as in q: td.In["K"]')
         if not any(isinstance(p, StateParam) for p in out):
-            raise self.error(
-                self.tree,
-                f"scan {self.fn.__name__} has no state",
-                'annotate what goes on from one token to the next, as in S: td.State["K", "V"] or x: td.Window["D", 4]',
-            )
+            raise self.error(self.tree, f"{self.word} {self.fn.__name__} has no state", self.stateless)
         return tuple(out)
 
     def with_states(self, params: list[Param]) -> list[Param]:
@@ -286,4 +296,4 @@ class _StepParser(Parser):
 
 def parse(fn: FunctionType) -> tuple[Param, ...]:
     """The parameters of a step."""
-    return _StepParser(fn).parse()
+    return StepParser(fn).parse()

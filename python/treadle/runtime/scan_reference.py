@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treadle.errors import TreadleError
-from treadle.frontend.params import ConstParam
-from treadle.frontend.stepparams import InputParam, PastParam, PositionParam, StateParam
+from treadle.frontend.stepparams import InputParam
 from treadle.runtime import scan_arrays as arrays
 from treadle.runtime.scan_axes import along
 from treadle.runtime.scan_binding import Bound, bind
 from treadle.runtime.scan_call import one_or_all
-from treadle.runtime.step_copy import on_numpy
 from treadle.runtime.step_rules import RULES, Array
-from treadle.runtime.step_values import Value, concat, replay
+from treadle.runtime.step_run import Step
+from treadle.runtime.step_values import Value, replay
 
 if TYPE_CHECKING:
     from treadle.frontend.scans import Scan
@@ -94,26 +93,18 @@ class Token:
     new: list[Value]
 
 
-def _is_position(p: StateParam) -> bool:
-    return isinstance(p, PositionParam)
-
-
 class Run:
     """One call of a reference."""
 
     def __init__(self, bound: Bound, initial: Mapping[str, Array] | None, reverse: bool, causal: bool) -> None:
         self.bound = bound
         constants = bound.scan.resolve(bound.constants)
-        self.position = Value(0.0)
-        hidden = {"position": lambda: self.position} if any(map(_is_position, bound.scan.states)) else {}
-        self.step: Callable[..., Any] = on_numpy(bound.scan.fn, constants, hidden)
+        self.step = Step(bound.scan, constants)
         self.inputs = {name: arrays.to_numpy(value) for name, value in bound.inputs.items()}
         self.shapes = {p.name: bound.state_shape(p) for p in bound.scan.states}
         self.first = {p.name: p.initial for p in bound.scan.states}
         self.initial = initial
         self.reverse, self.causal = reverse, causal
-        own = [p.name for p in bound.scan.parameters if isinstance(p, ConstParam)]
-        self.constants = {name: constants[name] for name in own}
         self.outputs: list[Array] = []
 
     def results(self, output_final_state: bool) -> tuple[Any, Any]:
@@ -193,30 +184,9 @@ class Run:
 
     def _step(self, inputs: Mapping[str, Value], states: list[Value]) -> tuple[list[Value], list[Value]]:
         """The outputs and the new states of one time."""
-        scan = self.bound.scan
-        seen, new = dict(inputs), dict[StateParam, Value]()
-        old = dict(zip(scan.states, states, strict=True))
-        for p, value in old.items():
-            if isinstance(p, PastParam):
-                seen[p.name] = concat([value, inputs[p.name][None]])
-                new[p] = seen[p.name][1:]
-            elif _is_position(p):
-                self.position = value
-                new[p] = value + 1
-        own = [p for p in scan.states if p.declared]
-        made = self.step(*(seen[p.name] for p in scan.inputs), *(old[p] for p in own), **self.constants)
-        values = [x if isinstance(x, Value) else Value(x) for x in (made if isinstance(made, tuple) else (made,))]
-        count = len(values) - len(own)
-        if count < 1:
-            raise TreadleError(f"{scan.name}: the step returns {len(values)} values, outputs and new states")
-        for p, value in zip(own, values[count:], strict=True):
-            if value.shape != self.shapes[p.name]:
-                raise TreadleError(
-                    f"{scan.name}: the new value of state {p.name} has the shape {value.shape}, "
-                    f"not {self.shapes[p.name]}"
-                )
-            new[p] = value
-        return values[:count], [new[p] for p in scan.states]
+        params = self.bound.scan.states
+        outputs, new = self.step(inputs, dict(zip(params, states, strict=True)))
+        return outputs, [new[p] for p in params]
 
     def _start(self, row: int | None, head: int) -> list[Value]:
         """The states before the first token."""

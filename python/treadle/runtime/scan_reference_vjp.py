@@ -49,7 +49,7 @@ def reference_vjp(
     equal part; td.abs has none at 0; of td.logaddexp the derivatives are half where both are -inf. A gradient of 0
     stays 0, where the derivative is infinite too: what td.where does not choose gets none.
 
-    causal=False: gradients of outputs go to the inputs of their token, and to the final states.
+    causal=False: gradients of outputs go to the inputs of their token, and to the final states. axis: as for a call.
     """
     settings = {"output_final_state": output_final_state, "reverse": reverse, "causal": causal}
     if axis is not None:

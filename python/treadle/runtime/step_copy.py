@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from treadle.errors import TreadleError
 from treadle.frontend.declared import Function
+from treadle.frontend.scans import Scan
 from treadle.language import BUILTINS
 from treadle.runtime.step_values import FUNCTIONS
 
@@ -26,13 +28,16 @@ class _Module:
 class _Translator:
     """Translates functions, each once: they may call one another."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, functions: Mapping[str, Callable[..., Any]], call: Callable[..., Any]) -> None:
         self.functions = functions
+        self.call = call
         self.copies: dict[int, FunctionType] = {}
 
     def value(self, value: Any) -> Any:
         if isinstance(value, Function):
             return self.function(value.fn)
+        if isinstance(value, Scan):
+            return functools.partial(self.call, value)
         if isinstance(value, ModuleType):
             return _Module(value, self.value)
         if isinstance(value, FunctionType):
@@ -70,13 +75,16 @@ def _names(code: CodeType) -> set[str]:
 
 
 def on_numpy(
-    fn: FunctionType, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]
+    fn: FunctionType,
+    names: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+    call: Callable[..., Any],
 ) -> Callable[..., Any]:
     """The function on `step_values.Value`s.
 
     names: what it may use beside its globals, such as sizes of axes. functions: those of the language that are not as
-    in `step_values`.
+    in `step_values`. call: what a call of a scan is, the scan its first argument.
     """
-    copy = _Translator({**FUNCTIONS, **functions}).function(fn)
+    copy = _Translator({**FUNCTIONS, **functions}, call).function(fn)
     copy.__globals__.update(names)
     return copy

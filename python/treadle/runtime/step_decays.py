@@ -32,7 +32,7 @@ def decays(scan: Scan, arguments: Mapping[str, Any], head_first: bool = False) -
     The arguments are inputs, of one token or more, and constants.
     """
     token = _first(scan, arguments, head_first)
-    states = {p.name: value for p, value in zip(scan.states, token.states, strict=True) if p.declared}
+    states = {p.name: value for p, value in zip(scan.states, token.states, strict=True) if p.origin.declared}
     return _decays([*token.outputs, *token.new], {**token.inputs, **states}, states.values())
 
 

@@ -145,3 +145,39 @@ func.func @parts(%q: !treadle.field<BTH, 32xbf16> {treadle.name = "q"}, %k: !tre
   } : (!treadle.field<BTH, 32xbf16>, !treadle.field<BTH, 32xbf16>, !treadle.field<BTH, 32xbf16>, !treadle.field<BTH, f32>) from (!treadle.field<BH, 32x32xf32>) -> (!treadle.field<BTH, 32xbf16>, !treadle.field<BH, 32x32xf32>)
   return %r#0 : !treadle.field<BTH, 32xbf16>
 }
+
+// -----
+
+// A share of the shared memory of a block, too little for as many rows as are asked for.
+
+// CHECK-LABEL: func.func @little(
+// CHECK-SAME:    treadle.derivation = {chunk = 32 : i64
+module attributes {treadle.shared_bytes = {little = 40000 : i64}} {
+func.func @little(%q: !treadle.field<BTH, 32xbf16> {treadle.name = "q"}, %k: !treadle.field<BTH, 32xbf16> {treadle.name = "k"},
+               %v: !treadle.field<BTH, 32xbf16> {treadle.name = "v"}, %g: !treadle.field<BTH, f32> {treadle.name = "g"})
+    -> (!treadle.field<BTH, 32xbf16> {treadle.name = "o"}) attributes {treadle.mixer, treadle.chunk = 64 : i32} {
+  %S = treadle.fill 0.0 : !treadle.field<BH, 32x32xf32>
+  %r:2 = treadle.scan (%q, %k, %v, %g) from (%S) {
+  ^bb0(%qt: tensor<32xf32>, %kt: tensor<32xf32>, %vt: tensor<32xf32>, %gt: f32, %St: tensor<32x32xf32>):
+    %a = math.exp %gt : f32
+    %wide = tile.splat %a : f32 -> tensor<32x32xf32>
+    %0 = arith.mulf %wide, %St : tensor<32x32xf32>
+    %1 = tile.expand_dims %kt, 1 : tensor<32xf32> -> tensor<32x1xf32>
+    %2 = tile.expand_dims %vt, 0 : tensor<32xf32> -> tensor<1x32xf32>
+    %3 = tile.broadcast %1 : tensor<32x1xf32> -> tensor<32x32xf32>
+    %4 = tile.broadcast %2 : tensor<1x32xf32> -> tensor<32x32xf32>
+    %5 = arith.mulf %3, %4 : tensor<32x32xf32>
+    %6 = arith.addf %0, %5 : tensor<32x32xf32>
+    %7 = tile.expand_dims %qt, 1 : tensor<32xf32> -> tensor<32x1xf32>
+    %8 = tile.broadcast %7 : tensor<32x1xf32> -> tensor<32x32xf32>
+    %9 = arith.mulf %8, %St : tensor<32x32xf32>
+    %o = tile.reduce (%9) along 0 {
+    ^bb0(%x: f32, %y: f32):
+      %z = arith.addf %x, %y : f32
+      tile.yield %z : f32
+    } : (tensor<32x32xf32>) -> (tensor<32xf32>)
+    treadle.yield %o : tensor<32xf32> next %6 : tensor<32x32xf32>
+  } : (!treadle.field<BTH, 32xbf16>, !treadle.field<BTH, 32xbf16>, !treadle.field<BTH, 32xbf16>, !treadle.field<BTH, f32>) from (!treadle.field<BH, 32x32xf32>) -> (!treadle.field<BTH, 32xbf16>, !treadle.field<BH, 32x32xf32>)
+  return %r#0 : !treadle.field<BTH, 32xbf16>
+}
+}

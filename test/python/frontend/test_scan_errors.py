@@ -358,7 +358,7 @@ STEPS = {
     "a scan called": """
     return other(a, a), S, z
            ^^^^^^^^^^^ scan other is called in a step
-           help: a step calls functions; share code with a @td.function
+           help: make it a @td.mixer, which calls scans
 """,
     "print": """
     print(q)
