@@ -128,9 +128,8 @@ class ScanCase(Case):
 
     def draw(self, rng: np.random.Generator) -> dict[str, Array]:
         """Fresh inputs of the step, [B, T, H, ...]: normal unless a mixer's class says otherwise."""
-        return {
-            p.name: np.float32(self.spread) * rng.standard_normal(self.shape(p), np.float32) for p in self.scan.inputs
-        }
+        spread = np.float32(self.spread)
+        return {p.name: np.asarray(spread * rng.standard_normal(self.shape(p), np.float32)) for p in self.scan.inputs}
 
     def inputs(self, seed: int = 0) -> dict[str, Array]:
         rng = np.random.default_rng(seed)

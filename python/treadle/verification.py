@@ -186,7 +186,7 @@ def place(on: str) -> Place:
 def inputs_of(case: ScanCase, seed: int) -> dict[str, Array]:
     """The inputs of a case, in storage form."""
     drawn = case.inputs(seed)
-    return {name: np.ascontiguousarray(pack(array, case.dtype_of(name))) for name, array in drawn.items()}
+    return {name: np.asarray(pack(array, case.dtype_of(name)), order="C") for name, array in drawn.items()}
 
 
 def during(case: ScanCase, arrays: Arrays, times: Any) -> dict[str, Array]:
@@ -342,11 +342,9 @@ def verify(package: Kernel, case: ScanCase, at: Place, seed: int = 0) -> Iterato
         return
     for name, form in FORMS.items():
         yield from attempted(case, seed, name, form(at, case, arrays, forward))
-    seeing_all = replace(case, causal=False)
-    try:
-        case.scan.to_mlir(case.constants, case.dtype, causal=False)
-    except KernelError as error:
-        yield Skipped(scan=case.kernel, form="not causal", why=error.message)
+    seeing_all = noncausal(case, "not causal")
+    if isinstance(seeing_all, Skipped):
+        yield seeing_all
         return
     wanted = defined(package, seeing_all, arrays)
 
@@ -354,6 +352,15 @@ def verify(package: Kernel, case: ScanCase, at: Place, seed: int = 0) -> Iterato
         yield Comparison("not causal", at.call(seeing_all, arrays), "its definition", wanted)
 
     yield from attempted(case, seed, "not causal", whole())
+
+
+def noncausal(case: ScanCase, form: str) -> ScanCase | Skipped:
+    """A case with `causal=False`, or why its step has no such form."""
+    try:
+        case.scan.to_mlir(case.constants, case.dtype, causal=False)
+    except KernelError as error:
+        return Skipped(scan=case.kernel, form=form, why=error.message)
+    return replace(case, causal=False)
 
 
 def attempted(case: ScanCase, seed: int, form: str, comparisons: Iterable[Comparison]) -> Iterator[Verdict | Fault]:

@@ -37,6 +37,7 @@ from treadle.verification import (
     during,
     inputs_of,
     is_plain,
+    noncausal,
     outputs_of,
     widened,
 )
@@ -50,6 +51,7 @@ DIFFERENCES = 1e-5
 """The bound of differences."""
 EXACT = 0.0
 STOPPED = "; the step has td.stop_gradient: what it stops does not cancel, results change with it"
+NOT_CAUSAL = ", not causal"
 BY_PYTHON = "those of the step run by Python"
 
 
@@ -65,6 +67,10 @@ class Subject:
     loose: frozenset[str]
     """The inputs and states that are decays."""
 
+    def named(self, form: str) -> str:
+        """The name of a form of this case."""
+        return form if self.case.causal else form + NOT_CAUSAL
+
     def verdict(
         self, form: str, against: str, name: str, errors: tuple[float, float], bound: float, note: str = ""
     ) -> Verdict:
@@ -72,7 +78,7 @@ class Subject:
         return Verdict(
             case=self.case.name,
             scan=self.case.kernel,
-            form=form,
+            form=self.named(form),
             against=against,
             output=f"d{name}",
             seed=self.seed,
@@ -180,6 +186,8 @@ FORMS: Mapping[str, Callable[[Place, Subject], Iterator[Verdict]]] = {
     "gradients through the state": through_the_state,
     "gradients packed": packed,
 }
+CAUSAL_ALONE = {"gradients through the state"}
+"""Where not causal, outputs of the first call would need the state of the second."""
 
 
 def differences(of: Subject) -> Iterator[Verdict]:
@@ -193,7 +201,7 @@ def differences(of: Subject) -> Iterator[Verdict]:
     rng = np.random.default_rng([of.seed, 2])
 
     def total(name: str, change: Array) -> float:
-        made = case.reference({**arrays, name: arrays[name] + change})
+        made = case.reference({**arrays, name: np.asarray(arrays[name] + change)})
         return math.fsum(float(np.sum(made[n] * w)) for n, w in chosen.items() if w.any())
 
     for name, gradient in case.reference_vjp(arrays, chosen).items():
@@ -213,24 +221,36 @@ def differences(of: Subject) -> Iterator[Verdict]:
 
 
 def verify_gradients(package: Kernel, cases: list[ScanCase], at: Place, seed: int = 0) -> Iterator[Finding]:
-    """The gradients of every step that a package's cases call, on sizes of the first of them that is plain."""
+    """The gradients of every step that a package's cases call, on sizes of the first of them that is plain; those of
+    calls with `causal=False`, where the step has them, on sizes of the first that is plain but for that.
+    """
     for kernel in dict.fromkeys(case.kernel for case in cases):
-        plain = next((case for case in cases if case.kernel == kernel and is_plain(case)), None)
-        if plain is None:
+        plain = [case for case in cases if case.kernel == kernel and is_plain(replace(case, causal=True))]
+        causal = [case for case in plain if case.causal]
+        if causal:
+            yield from _verified(package, causal[0], at, seed)
+        else:
             why = "no case calls the step from the first token to the last, causal, on arrays [B, T, H, ...]"
             yield Skipped(scan=kernel, form="gradients", why=why)
-            continue
-        with blaming(f"{package.folder / 'cases.py'}, {plain.name}"):
-            one = replace(plain, dtype="f32", B=1, initial=True, final=True)
-            lengths = (1, 17) if at.on == "sim" else (1, 17, 65)
-            alone = [subject(replace(one, T=T), seed) for T in lengths]
-            alone.append(subject(replace(one, T=17, dtype="bf16", initial=False, reverse=True), seed))
-            few, several = subject(replace(one, T=TOKENS), seed), subject(replace(one, T=34, B=2), seed)
-        for of in alone:
-            yield from _attempted(of, "gradients", lambda of=of: compiled(at, of))  # type: ignore[misc]
-        yield from _attempted(few, "finite differences", lambda few=few: differences(few))  # type: ignore[misc]
-        for form, run in FORMS.items():
-            yield from _attempted(several, form, lambda run=run, of=several: run(at, of))  # type: ignore[misc]
+        if plain:
+            found = noncausal(plain[0], f"gradients{NOT_CAUSAL}")
+            yield from [found] if isinstance(found, Skipped) else _verified(package, found, at, seed)
+
+
+def _verified(package: Kernel, plain: ScanCase, at: Place, seed: int) -> Iterator[Finding]:
+    """Every form of the gradients of one step, causal or not, as the case is."""
+    with blaming(f"{package.folder / 'cases.py'}, {plain.name}"):
+        one = replace(plain, dtype="f32", B=1, initial=True, final=True)
+        lengths = (1, 17) if at.on == "sim" else (1, 17, 65)
+        alone = [subject(replace(one, T=T), seed) for T in lengths]
+        alone.append(subject(replace(one, T=17, dtype="bf16", initial=False, reverse=True), seed))
+        few, several = subject(replace(one, T=TOKENS), seed), subject(replace(one, T=34, B=2), seed)
+    for of in alone:
+        yield from _attempted(of, "gradients", lambda of=of: compiled(at, of))  # type: ignore[misc]
+    yield from _attempted(few, "finite differences", lambda: differences(few))
+    for form, run in FORMS.items():
+        if plain.causal or form not in CAUSAL_ALONE:
+            yield from _attempted(several, form, lambda run=run: run(at, several))  # type: ignore[misc]
 
 
 def _attempted(of: Subject, form: str, run: Callable[[], Iterator[Verdict]]) -> Iterator[Verdict | Fault]:
@@ -239,4 +259,4 @@ def _attempted(of: Subject, form: str, run: Callable[[], Iterator[Verdict]]) -> 
         with np.errstate(all="ignore"):
             yield from list(run())
     except TreadleError as error:
-        yield Fault(scan=of.case.kernel, case=of.case.name, form=form, error=str(error))
+        yield Fault(scan=of.case.kernel, case=of.case.name, form=of.named(form), error=str(error))

@@ -151,13 +151,13 @@ def each(change: Callable[[Any], Any], values: Any) -> Any:
 def to_gpu(x: Any) -> torch.Tensor:
     """An array of NumPy's, bf16 as ml_dtypes has it."""
     bits = x.view(np.int16) if x.dtype.name == "bfloat16" else x
-    tensor = torch.from_numpy(np.ascontiguousarray(bits)).cuda()
+    tensor = torch.from_numpy(np.asarray(bits, order="C")).cuda()  # ascontiguousarray would give () an axis
     return tensor.view(torch.bfloat16) if x.dtype.name == "bfloat16" else tensor
 
 
 def to_numpy(x: torch.Tensor) -> Any:
-    """The numbers of a tensor, in float64."""
-    return x.double().cpu().numpy()
+    """A tensor as NumPy has it, bf16 as f32."""
+    return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

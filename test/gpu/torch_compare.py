@@ -38,13 +38,17 @@ class Report:
             if self.device == "cuda":
                 torch.cuda.synchronize()
         except Exception as e:
-            self.failed.append(name)
-            where = traceback.extract_tb(e.__traceback__)[-1]
-            shown = str(e) if isinstance(e, AssertionError) else f"{type(e).__name__}: {e}"
-            print(f"FAIL {name}: {shown.strip().splitlines()[0] if shown.strip() else where.line} ({where.lineno})")
+            self.count(name, False, f"FAIL {name}: {_shown(e)}")
         else:
+            self.count(name, True, f"ok   {name}: {said} [{time.perf_counter() - began:.1f} s]")
+
+    def count(self, name: str, good: bool, line: str) -> None:
+        """Count a check that was run, and print its line."""
+        print(line, flush=True)
+        if good:
             self.passed += 1
-            print(f"ok   {name}: {said} [{time.perf_counter() - began:.1f} s]", flush=True)
+        else:
+            self.failed.append(name)
 
     def summary(self) -> int:
         """The last lines; the exit status."""
@@ -52,6 +56,15 @@ class Report:
             print("failed:", name)
         print(f"{self.passed} passed, {len(self.failed)} failed")
         return 1 if self.failed else 0
+
+
+def _shown(error: BaseException) -> str:
+    """The first line of an error, and that of the one in whose handling it was raised: that of a capture, say."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+    line = text.strip().splitlines()[0] if text.strip() else where.line
+    before = None if error.__suppress_context__ else error.__context__
+    return f"{line} ({where.lineno})" + (f"; after {_shown(before)}" if before else "")
 
 
 def ratio(result: Any, reference: Any) -> float:

@@ -1,4 +1,4 @@
-"""What treadle.torch.op promises beside right gradients: opcheck, torch.compile, CUDA graphs, streams, autocast."""
+"""What treadle.torch.op promises beside right gradients, on any device: opcheck, torch.compile, autocast."""
 
 from __future__ import annotations
 
@@ -74,10 +74,6 @@ def checks(report: Report, device: str, backend: str, layers: Mapping[str, Any])
     _registered(report, device)
     _autocast(report, device)
     _compiled(report, device, backend, layers)
-    if device == "cuda":
-        from torch_cuda import checks as on_cuda
-
-        on_cuda(report, layers)
 
 
 def _cotangents(report: Report, device: str) -> None:
@@ -127,10 +123,19 @@ def _cotangents(report: Report, device: str) -> None:
 def _errors(report: Report, device: str) -> None:
     f = OPS["lightnet"]
 
-    def second() -> str:
+    def second(function: Callable[..., Any]) -> str:
+        """A penalty on gradients: never zeros for what is not known."""
         x = inputs("lightnet", device)
-        (g,) = torch.autograd.grad(f(*x)[0].sum(), x[:1], create_graph=True)
-        return raises("gradient of a gradient", lambda: g.sum().backward())
+        y = function(*x).square().sum()
+        (g,) = torch.autograd.grad(y, x[1:2], create_graph=True)
+        return raises("gradient of a gradient", lambda: (y + g.square().sum()).backward())
+
+    def of_weights() -> str:
+        x = inputs("lightnet", device)
+        o, _ = f(*x)
+        weight = torch.ones_like(o).requires_grad_()
+        (g,) = torch.autograd.grad(o, x[:1], weight, create_graph=True)
+        return raises("gradient of a gradient", lambda: torch.autograd.grad(g.sum(), weight))
 
     def noncausal() -> str:
         """The last output is that of the causal one, and so are its gradients."""
@@ -146,7 +151,14 @@ def _errors(report: Report, device: str) -> None:
         raises("argument 'out'", lambda: LIGHTNET(*x, out=torch.empty_like(x[2])))
         return raises("argument 'k'", lambda: f(x[0], x[1][:, :3], x[2]))
 
-    report("op: no second derivatives", second)
+    for name, function in {
+        "an operator": lambda *x: f(*x)[0],
+        "a final state": lambda *x: f(*x, output_final_state=True)[1][0],
+        "a plain call": lambda *x: LIGHTNET(*x)[0],
+        "a call along an axis": lambda *x: LIGHTNET(*(t.unflatten(1, (5, 8)) for t in x), axis=2)[0],
+    }.items():
+        report(f"op: no second derivatives of {name}", lambda function=function: second(function))
+    report("op: no second derivatives by cotangents", of_weights)
     report("op: gradients with causal=False", noncausal)
     report("op: wrong arguments", wrong)
 
@@ -166,6 +178,15 @@ def _forms(report: Report, device: str) -> None:
         o, p = LIGHTNET(*x, axis=1)[0], OPS["lightnet"](*rows)[0]
         back = [g.unflatten(0, (2, 8)).transpose(1, 2) for g in (p, *gradients(p, rows))]
         return same([o, *gradients(o, x)], back)
+
+    def pulled_back() -> str:
+        """`scan.vjp` along an axis beside autograd."""
+        x = [t.detach().unflatten(1, (5, 8)).requires_grad_() for t in inputs("lightnet", device)]
+        o, (S, z) = LIGHTNET(*x, axis=2, output_final_state=True)
+        given = [torch.randn_like(t) for t in (o, S, z)]
+        wanted = torch.autograd.grad([o, S, z], x, given)
+        found = LIGHTNET.vjp(*(t.detach() for t in x), axis=2, output_final_state=True)[1](given[0], tuple(given[1:]))
+        return same(list(found.values()), wanted)
 
     def grouped() -> str:
         x = inputs("gla", device, G=2)
@@ -194,6 +215,7 @@ def _forms(report: Report, device: str) -> None:
 
     report("op: plain calls", plain)
     report("op: along an axis", along_an_axis)
+    report("op: vjp along an axis", pulled_back)
     report("op: grouped heads", grouped)
     report("op: heads first", heads_first)
     report("op: in segments", in_segments)

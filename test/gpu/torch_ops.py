@@ -4,9 +4,9 @@
 
 Gradients of every function and layer; torch.library.opcheck; torch.compile beside eager, with lengths that change;
 autocast; gradients that are added up, expanded, not contiguous, or of the final state alone; and on a GPU CUDA graphs,
-other streams and devices, and that the host never waits. With --fla, or where `fla` can be imported, the functions of
-treadle.fla beside flash-linear-attention's own, on the shapes of its tests. Needs the compiler, and torch. A line for
-each check; exit status 1 where one fails.
+other streams and devices, and that the host never waits: with --only-cuda these alone. With --fla, or where `fla` can
+be imported, the functions of treadle.fla beside flash-linear-attention's own, on the shapes of its tests. Needs the
+compiler, and torch. A line for each check; exit status 1 where one fails.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python")]
 
+import torch_cuda  # noqa: E402
 import torch_definitions as definitions  # noqa: E402
 import torch_fla  # noqa: E402
 import torch_operators  # noqa: E402
@@ -179,16 +180,27 @@ def main() -> int:
     parser.add_argument("-k", dest="pattern", default="", metavar="REGEX", help="only checks whose name has it")
     parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=list(DTYPES), help="of the functions' inputs")
     parser.add_argument("--backend", default="inductor", help="of torch.compile")
+    parser.add_argument("--only-cuda", action="store_true", help="only what a CPU cannot show")
+    parser.add_argument("--captures", action="store_true", help="only CUDA graphs, here, up to the first that fails")
     parser.add_argument("--fla", action="store_true", help="fail where flash-linear-attention is missing")
     options = parser.parse_args()
+    if (options.only_cuda or options.captures) and options.device != "cuda":
+        parser.error("--only-cuda and --captures are of --device=cuda")
     torch.manual_seed(0)
     report = Report(options.device, options.pattern)
-    functions(report, options.device, options.dtype)
-    layer_checks(report, options.device)
-    torch_operators.checks(
-        report, options.device, options.backend, {n: m for n, (m, _) in layers(options.device).items()}
-    )
-    if options.fla or (options.device == "cuda" and importlib.util.find_spec("fla") is not None):
+    made = {name: layer for name, (layer, _) in layers(options.device).items()}
+    if options.captures:
+        torch_cuda.captures(report, made)
+        return report.summary()
+    if not options.only_cuda:
+        functions(report, options.device, options.dtype)
+        layer_checks(report, options.device)
+        torch_operators.checks(report, options.device, options.backend, made)
+    if options.device == "cuda":
+        torch_cuda.checks(report, made)
+    if options.fla or (
+        options.device == "cuda" and not options.only_cuda and importlib.util.find_spec("fla") is not None
+    ):
         torch_fla.checks(report)
     return report.summary()
 

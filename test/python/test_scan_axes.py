@@ -17,6 +17,8 @@ from torch_like import Tensor
 from treadle import compiler
 from treadle.errors import LaunchError, TreadleError
 from treadle.runtime import scan_axes, scan_call
+from treadle.runtime.scan_call import one_or_all
+from vjp_checks import check, weights
 
 try:
     compiler.library()
@@ -59,6 +61,12 @@ def short(x: td.In["D"], n: td.Window["D", 3], h: td.State["D"]):
 def only_shared(b: td.Shared["N"], u: td.PerHead, h: td.State["N"]):
     h = u * h + b
     return h, h
+
+
+@td.scan
+def shares(x: td.In["D"], u: td.PerHead["D"], h: td.State["D"]):
+    h = td.tanh(u) * h + x
+    return u * h, h
 
 
 @td.scan
@@ -132,7 +140,7 @@ def line_by_line(
             whole[line] = part
         for whole, part in zip(final, listed(states), strict=True):
             whole[(slice(None), *at)] = part
-    return scan_call.one_or_all(outputs), scan_call.one_or_all(final)
+    return one_or_all(outputs), one_or_all(final)
 
 
 def states_of(scan: Any, inputs: dict[str, Any], axis: int) -> tuple[Any, ...]:
@@ -231,7 +239,7 @@ def test_what_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def called(scan: Any, axis: int, given: dict[str, Any]) -> list[bool]:
         """Whether each input with positions is seen where it is."""
-        lines = scan_axes._Lines(scan, axis, (), given)
+        lines = scan_axes.Lines(scan, axis, (), given)
         flat = lines.inputs(lines.flat)[1]
         return [np.shares_memory(flat[p.name], given[p.name]) for p in scan.inputs if "T" in p.indices]
 
@@ -270,10 +278,78 @@ def test_one_axis_is_as_without() -> None:
 
 def test_by_position_and_by_name() -> None:
     given = retention((3, 5))
-    o, _ = steps.lightning_attention(**given, axis=2)
     names = list(given)
-    mixed = steps.lightning_attention(given["q"], given["k"], **{n: given[n] for n in names[2:]}, axis=2)[0]
-    np.testing.assert_array_equal(o, mixed)
+    several, rest = (given["q"], given["k"]), {n: given[n] for n in names[2:]}
+    o, _ = steps.lightning_attention(**given, axis=2)
+    np.testing.assert_array_equal(o, steps.lightning_attention(*several, **rest, axis=2)[0])
+    found, expected = (
+        steps.lightning_attention.vjp(*args, **named, axis=2)[1](o) for args, named in ((several, rest), ((), given))
+    )
+    for name in names:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Gradients
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("m", "axis"), ALONG)
+@pytest.mark.parametrize(("scan", "inputs"), CASES, ids=[case[0].name for case in CASES])
+def test_gradients(scan: Any, inputs: Any, m: int, axis: int) -> None:
+    given = inputs(SIZES[m])
+    check(scan, given, axis=axis)
+    check(scan, given, axis=axis, reverse=True, initial_state=one_or_all(states_of(scan, given, axis)))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_gradients_where_not_causal(axis: int) -> None:
+    check(steps.lightnet, lightnet(SIZES[3]), axis=axis, causal=False)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_gradients_in_chunks(axis: int, dtype: str) -> None:
+    """What all lines share has gradients that are added up in f32, and in a fixed order."""
+    given = retention((40, 3) if axis == 1 else (3, 40), dtype)
+    first = check(steps.lightning_attention, given, axis=axis, chunk=16)
+    again = check(steps.lightning_attention, given, axis=axis, chunk=16)
+    for name, g in first.items():
+        np.testing.assert_array_equal(g, again[name])
+    check(steps.lightning_attention, given, axis=axis, segments=2)
+    several = kinds((40, 3) if axis == 1 else (3, 40))
+    check(every_kind, {n: stored(x, dtype) if n in "xyb" else x for n, x in several.items()}, axis=axis)
+    check(shares, {"x": draw(B, 7, 6, H, K, dtype=dtype), "u": draw(2, K, seed=2)}, axis=axis)
+
+
+def test_some_gradients() -> None:
+    given = kinds((3, 5))
+    (o, h), pullback = every_kind.vjp(**given, axis=1, output_final_state=True)
+    full = weights(o), weights(h)
+    every = pullback(*full)
+    assert {name: (g.shape, g.dtype) for name, g in every.items()} == {n: (x.shape, x.dtype) for n, x in given.items()}
+    found = pullback(*full, gradients=["u", "b"])
+    assert found.keys() == {"u", "b"}
+    for name, g in found.items():
+        np.testing.assert_allclose(g, every[name], rtol=1e-5, atol=1e-5)
+    assert not any(g.any() for g in pullback(None).values())
+    zeroed = (full[0][0], np.zeros_like(full[0][1])), np.zeros_like(full[1])
+    for name, g in pullback((full[0][0], None)).items():
+        np.testing.assert_allclose(g, pullback(*zeroed)[name], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("empty", [0, 1, 2, 3])
+def test_gradients_where_there_is_no_position(axis: int, empty: int) -> None:
+    sizes = [B, *SIZES[3]]
+    sizes[empty] = 0
+    x = zeros(*sizes, H, K)
+    for scan, given in ((total, {"x": x}), (shares, {"x": x, "u": zeros(2, K)})):
+        (_, h), pullback = scan.vjp(**given, axis=axis, initial_state=states_of(scan, given, axis))
+        assert h is None
+        found = pullback(x)
+        assert {name: g.shape for name, g in found.items() if name in given} == {n: y.shape for n, y in given.items()}
+        assert not any(g.any() for g in found.values())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -497,14 +573,48 @@ def fails(call: Any, scan: Any, args: Any, settings: dict[str, Any], message: st
 
 @pytest.mark.parametrize(("scan", "args", "settings", "message"), MISTAKES, ids=[m[3][:60] for m in MISTAKES])
 def test_mistakes(scan: Any, args: Any, settings: dict[str, Any], message: str) -> None:
-    fails(scan, scan, args, settings, message)
+    runs = [scan, scan.vjp]
     if "'v': expected f32" not in message:  # references take any dtype
-        fails(scan.reference, scan, args, settings, message)
+        runs += [scan.reference, scan.reference_vjp]
+    for run in runs:
+        fails(run, scan, args, settings, message)
 
 
 @pytest.mark.parametrize(("scan", "args", "settings", "message"), CALL_MISTAKES, ids=[m[3][:60] for m in CALL_MISTAKES])
 def test_mistakes_of_calls(scan: Any, args: Any, settings: dict[str, Any], message: str) -> None:
     fails(scan, scan, args, settings, message)
+    fails(scan.vjp, scan, args, settings, "argument 'out': vjp does not take it" if "out" in settings else message)
+
+
+GRADIENT_MISTAKES: list[tuple[Any, Any, str]] = [
+    (VALUES[:1], None, "'o_grad': expected (2, 3, 5, 4, 6), found (1, 3, 5, 4, 6)"),
+    (VALUES.reshape(10, 3, 4, 6), None, "'o_grad': expected (2, 3, 5, 4, 6), found (10, 3, 4, 6)"),
+    ((VALUES, VALUES), None, "'o_grad': expected one array, found 2"),
+    (VALUES.astype("f2"), None, "'o_grad': expected f32, found f16"),
+    ("o", None, "'o_grad': expected an array of NumPy or PyTorch, found str"),
+    (VALUES, S, "'final_state_grad': expected a tuple of 2 arrays (S, z), found one"),
+    (VALUES, (S, None), "'final_state_grad[z]': expected an array of NumPy or PyTorch, found NoneType"),
+    (VALUES, (S[:, 0], Z), "'final_state_grad[S]': expected 5 axes [B, T2, H, K, V], found 4: (2, 4, 3, 6)"),
+    (VALUES, (S[:, :3], Z), "'final_state_grad[S]': expected T2 = 5, as inputs, found 3"),
+    (VALUES, (S, Z[:1]), "'final_state_grad[z]': expected [B, H, K] = (2, 4, 3), found (1, 4, 3)"),
+    (VALUES, (S, Z.astype("f2")), "'final_state_grad[z]': expected f32, found f16"),
+]
+
+
+@pytest.mark.parametrize(("o", "final", "message"), GRADIENT_MISTAKES, ids=[m[2][:60] for m in GRADIENT_MISTAKES])
+def test_wrong_gradients(o: Any, final: Any, message: str) -> None:
+    _, pullback = LIGHTNET.vjp(*QKV, axis=1, output_final_state=True)
+    with pytest.raises(LaunchError) as caught:
+        pullback(o, final)
+    assert str(caught.value) == f"lightnet: argument {message}"
+
+
+def test_a_wrong_gradient_of_several() -> None:
+    (o, _), pullback = every_kind.vjp(**KINDS, axis=2)
+    with pytest.raises(LaunchError, match=r"every_kind: argument 'o_grad\[o1\]': expected \(2, 3, 5, 4\), found"):
+        pullback((o[0], o[0]))
+    with pytest.raises(LaunchError, match="argument 'gradients': expected some of x, y, b, w, u, found 'z'"):
+        pullback(o, gradients=["z"])
 
 
 def test_a_mistake_where_there_is_no_line() -> None:

@@ -68,6 +68,16 @@ DEMO = CPU[0]
 """
 
 
+NOT_CAUSAL = [
+    "not causal = its definition",
+    "gradients, not causal = those of the step run by Python",
+    "finite differences, not causal = those of the step run by Python",
+    "gradients packed, not causal = gradients",
+    "gradients twice, not causal = gradients",
+]
+"""The forms of steps without windows, beside those of all."""
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A small mixer's folder."""
@@ -114,7 +124,7 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "gradients through the state = gradients",
             "gradients packed = gradients",
             "gradients twice = gradients",
-            *([] if windows else ["not causal = its definition"]),
+            *([] if windows else NOT_CAUSAL),
         }
         assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
     assert not any(line.startswith("FAIL") for line in lines)
@@ -160,7 +170,8 @@ def test_a_step_without_a_noncausal_form(package: Path, capsys: pytest.CaptureFi
     edit(package / "reference.py", "* h + x[:, t]\n        o[:, t] = h", "* h + x[:, t]")
     assert run(package) == 0
     out = capsys.readouterr().out
-    assert "mean: not verified: not causal: the output uses the old value of state h" in out
+    for form in ("not causal", "gradients, not causal"):
+        assert f"mean: not verified: {form}: the output uses the old value of state h" in out
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -174,7 +185,7 @@ def test_a_wrong_definition(package: Path, tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr()
     assert "FAIL mean: forward = the definition: 20 of 20 outputs" in printed.out
     assert "ok   mean: packed = forward" in printed.out
-    assert "treadle-verify: error: 52 of 197 comparisons disagree" in printed.err
+    assert "treadle-verify: error: 52 of 217 comparisons disagree" in printed.err
     line = "mean-bf16-T70-H3: forward and the definition disagree on o: relative error 9."
     assert line in printed.err and "(bound 5e-03), absolute" in printed.err and ", seed 0" in printed.err
     assert "more" in printed.err.splitlines()[-1]
@@ -231,7 +242,19 @@ WRONG_GRADIENTS: dict[str, tuple[str, Applies]] = {
     "gradients twice and gradients": ("vjp", lambda keywords, calls: calls % 2 == 0),
     "gradients through the state and gradients": ("vjp", lambda keywords, calls: keywords["x"].shape[:2] == (2, 17)),
     "gradients packed and gradients": ("vjp", lambda keywords, calls: keywords["cu_seqlens"] is not None),
-}
+    "gradients, not causal and those of the step run by Python": (
+        "vjp", lambda keywords, calls: not keywords["causal"],
+    ),
+    "finite differences, not causal and those of the step run by Python": (
+        "reference_vjp", lambda keywords, calls: not keywords["causal"],
+    ),
+    "gradients twice, not causal and gradients": (
+        "vjp", lambda keywords, calls: not keywords["causal"] and calls % 2 == 0,
+    ),
+    "gradients packed, not causal and gradients": (
+        "vjp", lambda keywords, calls: not keywords["causal"] and keywords["cu_seqlens"] is not None,
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("said", WRONG_GRADIENTS)
@@ -258,9 +281,10 @@ def test_what_is_stopped_must_cancel(package: Path, tmp_path: Path, capsys: pyte
     err = capsys.readouterr().err
     line = "mean-f32-B1-T5-H3-initial: finite differences and those of the step run by Python disagree on dx: relative"
     assert line in err and "the step has td.stop_gradient: what it stops does not cancel, results change with it" in err
-    assert "treadle-verify: error: 1 of" in err
-    (wrong,) = [v for v in json.loads((tmp_path / "c.json").read_text())["verdicts"] if not v["ok"]]
-    assert wrong["output"] == "dx" and "does not cancel" in wrong["note"]
+    assert "treadle-verify: error: 2 of" in err
+    wrong = [v for v in json.loads((tmp_path / "c.json").read_text())["verdicts"] if not v["ok"]]
+    assert [v["form"] for v in wrong] == ["finite differences", "finite differences, not causal"]
+    assert all(v["output"] == "dx" and "does not cancel" in v["note"] for v in wrong)
 
 
 def test_what_is_stopped_may_cancel(package: Path) -> None:
@@ -273,6 +297,38 @@ def test_gradients_of_what_is_not_causal(package: Path, capsys: pytest.CaptureFi
     assert run(package) == 0
     out = capsys.readouterr().out
     assert "mean: not verified: gradients: no case calls the step from the first token to the last, causal" in out
+    lines = out.splitlines()
+    for form in NOT_CAUSAL[1:]:
+        assert any(line.startswith(f"ok   mean: {form}: ") for line in lines)
+    assert not any(line.startswith("ok   mean: gradients =") for line in lines)
+
+
+def test_gradients_that_fail_where_not_causal(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that cannot be compiled is a form that failed."""
+    right = Scan.vjp
+
+    def failing(scan: Scan, **keywords: Any) -> Any:
+        if not keywords["causal"]:
+            raise TreadleError("out of order")
+        return right(scan, **keywords)
+
+    monkeypatch.setattr(Scan, "vjp", failing)
+    assert run(package) == 1
+    printed = capsys.readouterr()
+    assert "gradients, not causal failed: out of order" in printed.err
+    assert "ok   mean: gradients = those of the step run by Python" in printed.out
+    assert "ok   mean: finite differences, not causal = those of the step run by Python" in printed.out
+
+
+def test_an_input_without_axes(package: Path) -> None:
+    """It stays one: an array of NumPy's that is copied may get an axis."""
+    edit(package / "kernel.py", "decay: td.PerHead,", "decay: td.PerHead, scale: td.Param,")
+    edit(package / "kernel.py", "* h + x", "* h + scale * x")
+    edit(package / "reference.py", "x, decay,", "x, decay, scale,")
+    edit(package / "reference.py", "+ x[:, t]", "+ scale * x[:, t]")
+    assert run(package) == 0
 
 
 def test_a_step_without_a_gradient(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,7 +376,7 @@ def test_a_step_that_cannot_be_compiled(
     assert run(package, "-o", tmp_path / "c.json") == 1
     assert "mean-bf16-T70-H3: forward failed: too large" in capsys.readouterr().err
     made = json.loads((tmp_path / "c.json").read_text())
-    assert {v["form"] for v in made["verdicts"]} == {"finite differences"}
+    assert {v["form"] for v in made["verdicts"]} == {"finite differences", "finite differences, not causal"}
     assert not made["ok"] and set(made["ptx"].values()) == {None}
 
 

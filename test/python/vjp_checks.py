@@ -12,6 +12,7 @@ import vjp_steps
 import window_steps
 from scan_checks import BY_NAME, dtype_of, listed, stored
 from treadle import testing
+from treadle.runtime.scan_axes import Lines
 from treadle.runtime.scan_call import one_or_all
 from treadle.runtime.step_decays import decays
 
@@ -66,6 +67,12 @@ def wide(x: Array) -> Array:
     return testing.unpack(x, "bf16") if x.dtype == np.uint16 else np.asarray(x, np.float64)
 
 
+def beyond(x: Array, y: Array) -> Array:
+    """The numbers y, infinite where x, in storage form, is because its dtype holds none so large."""
+    kept = testing.round_to(y, dtype_of(x))
+    return np.where(np.isinf(kept) & (kept == wide(x)), kept, y)
+
+
 def worst(
     found: Mapping[str, Any], expected: Mapping[str, Any], dtype: str, loose: Any = (), states: Any = ()
 ) -> dict[str, str]:
@@ -76,6 +83,7 @@ def worst(
         several = listed(wanted)
         assert len(listed(found[name])) == len(several), name
         for k, (x, y) in enumerate(zip(listed(found[name]), several, strict=True)):
+            y = beyond(x, y)
             own = states[k] if states and name == "initial_state" else name
             bounds = testing.DECAY_GRADIENT_TOLERANCES if own in loose else testing.GRADIENT_TOLERANCES
             relative, absolute = testing.relative_error(wide(x), y), testing.absolute_error(wide(x), y)
@@ -98,10 +106,13 @@ def gradients(
     return pullback(*given), expected(*wide_given)
 
 
-def decays_in(scan: Any, inputs: Arrays, head_first: bool = False) -> frozenset[str]:
+def decays_in(scan: Any, inputs: Arrays, head_first: bool = False, axis: int | None = None) -> frozenset[str]:
     """The inputs and states whose gradients have the bound of decays; none where there is no token."""
     if any(np.size(x) == 0 for x in inputs.values()):
         return frozenset()
+    if axis is not None:
+        lines = Lines(scan, axis, (), inputs)
+        _, inputs = lines.inputs(lines.flat)
     return decays(scan, inputs, head_first)
 
 
@@ -117,7 +128,7 @@ def check(scan: Any, inputs: Arrays, *, what: str = "", **settings: Any) -> dict
             assert [(x.shape, x.dtype) for x in listed(g)] == [(x.shape, np.float32) for x in listed(start)]
     fields = [x for p in scan.inputs if p.dtype is None for x in [inputs[p.name]]]
     dtype = dtype_of(fields[0]) if fields else "f32"
-    loose = decays_in(scan, inputs, bool(settings.get("head_first")))
+    loose = decays_in(scan, inputs, bool(settings.get("head_first")), settings.get("axis"))
     wrong = worst(found, expected, dtype, loose, [p.name for p in scan.states])
     assert not wrong, f"{scan.name} {what}: {wrong}"
     return found

@@ -211,7 +211,7 @@ def _launch_on_gpu(bundle: Bundle, device: int, tensors: dict[str, Any], scalars
     copies: dict[str, _DeviceArray] = {}
     try:
         for name, array in tensors.items():
-            tensors[name] = np.ascontiguousarray(array)
+            tensors[name] = np.asarray(array, order="C")
             copies[name] = _DeviceArray(tensors[name], device)
         bundle.launch(**copies, **scalars, stream=0)
         _rt.synchronize(device)

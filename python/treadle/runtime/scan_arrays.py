@@ -175,7 +175,7 @@ def contiguous(value: Any) -> Any:
         return value.contiguous()
     import numpy
 
-    return numpy.ascontiguousarray(value)
+    return numpy.asarray(value, order="C")
 
 
 def tiled(value: Any, times: int) -> Any:

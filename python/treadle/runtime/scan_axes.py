@@ -38,19 +38,19 @@ def along(
         if value is not expected:
             found = value if value is True else type(value).__name__
             raise Bound(scan).fail(name, f"expected {expected} with axis, found {found}")
-    lines = _Lines(scan, axis, args, own)
+    lines = Lines(scan, axis, args, own)
     with arrays.on_stream(lines.first, stream):
         flat, named = lines.inputs(lines.flat)
         start = lines.states(initial_state, lines.flat_state)
         try:
             o, final = call(*flat, initial_state=start, **named)
         except LaunchError:
-            lines.check(reserved, initial_state)
+            lines.check(reserved, "initial_state", initial_state)
             raise
         return _each(o, lines.output), _each(final, lines.final_state)
 
 
-class _Lines:
+class Lines:
     """The lines along one axis, of all positions on the others, and how they become sequences.
 
     Those of different positions on the axes before it are different sequences. Positions on the axes after it count as
@@ -112,14 +112,14 @@ class _Lines:
             if size != other:
                 raise self.bound.fail(p.name, f"expected {name} = {other}, as other inputs, found {size}")
 
-    def check(self, reserved: frozenset[str], initial_state: Any) -> None:
+    def check(self, reserved: frozenset[str], argument: str, states: Any) -> None:
         """Say what is wrong with the arrays as the caller has them, if one line of each shows it."""
         if 0 in self.before or 0 in self.after:
             return
         args, own = self.inputs(self._line)
         bound = bind(self.scan, args, own, reserved)
-        if initial_state is not None:
-            bound.states("initial_state", self.states(initial_state, self._state_line), bound.sequences, "B")
+        if states is not None:
+            bound.states(argument, self.states(states, self._state_line, argument), bound.sequences, "B")
 
     def _line(self, p: Field, value: Any) -> Any:
         """The first line of an input."""
@@ -142,24 +142,25 @@ class _Lines:
         own = {name: change(params[name], value) if name in params else value for name, value in self.own.items()}
         return args + self.args[len(args) :], own
 
-    def states(self, given: Any, change: Callable[[StateParam, Any, str], Any]) -> Any:
-        """The initial states, each changed; their number is checked elsewhere."""
+    def states(self, given: Any, change: Callable[[StateParam, Any, str], Any], argument: str = "initial_state") -> Any:
+        """States that are an argument, each changed; their number is checked elsewhere."""
         params = self.scan.states
         several = given if isinstance(given, (tuple, list)) else (given,)
         if given is None or len(several) != len(params):
             return given
-        labels = ["initial_state" if len(params) == 1 else f"initial_state[{p.name}]" for p in params]
+        labels = [argument if len(params) == 1 else f"{argument}[{p.name}]" for p in params]
         return tuple(change(p, value, label) for p, value, label in zip(params, several, labels, strict=True))
 
     def flat(self, p: InputParam, value: Any) -> Any:
         """An input as one of sequences."""
         if "T" in p.indices:
-            return self._flat_timed(value)
+            return self.flat_timed(value)
         if p.indices == "H" and self.in_heads and arrays.is_array(value) and len(value.shape) == 1 + len(p.axes):
             return arrays.tiled(value, math.prod(self.after))
         return value
 
-    def _flat_timed(self, value: Any) -> Any:
+    def flat_timed(self, value: Any) -> Any:
+        """What has positions, [B, T1, ..., Tm, ...], as of sequences."""
         shape = arrays.shape_of(value)
         batch, rest = shape[0] * math.prod(self.before), shape[1 + len(self.names) :]
         if self.in_heads:
@@ -173,7 +174,7 @@ class _Lines:
         return [*range(self.axis), *range(self.axis + 1, end), self.axis, *range(end, rank)]
 
     def flat_state(self, p: StateParam, value: Any, label: str) -> Any:
-        """An initial state, [B, the other positions, H, ...], as one of sequences."""
+        """A state, [B, the other positions, H, ...], as one of sequences."""
         if not arrays.is_array(value):
             return value
         others = [name for i, name in enumerate(self.names) if i != self.axis - 1]
@@ -194,14 +195,30 @@ class _Lines:
     # Results
     # -----------------------------------------------------------------------------------------------------------------
 
-    def output(self, value: Any) -> Any:
-        """An output of sequences as [B, T1, ..., Tm, H, ...]."""
-        heads, *rest = arrays.shape_of(value)[2:]
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of `output` of an array of this one."""
+        rest = shape[2:]
         if self.in_heads:
-            heads //= math.prod(self.after)
-            return value.reshape((self.batch, *self.before, self.length, *self.after, heads, *rest))
-        whole = value.reshape((self.batch, *self.before, *self.after, self.length, heads, *rest))
+            rest = (rest[0] // math.prod(self.after), *rest[1:])
+        return (self.batch, *self.before, self.length, *self.after, *rest)
+
+    def output(self, value: Any) -> Any:
+        """What has times, of sequences, as [B, T1, ..., Tm, ...]."""
+        shape = arrays.shape_of(value)
+        if self.in_heads:
+            return value.reshape(self.output_shape(shape))
+        whole = value.reshape((self.batch, *self.before, *self.after, self.length, *shape[2:]))
         return arrays.contiguous(arrays.permuted(whole, _inverse(self._order(len(whole.shape)))))
+
+    def gradient(self, p: InputParam, value: Any) -> Any:
+        """The gradient of `flat(p, x)` as that of x."""
+        if "T" in p.indices:
+            return self.output(value)
+        if p.indices == "H" and self.in_heads:
+            heads, *rest = arrays.shape_of(value)
+            count = math.prod(self.after)
+            return value.reshape((count, heads // count, *rest)).sum(0)
+        return value
 
     def final_state(self, value: Any) -> Any:
         """A state of sequences as [B, the other positions, H, ...]."""

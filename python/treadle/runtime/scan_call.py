@@ -86,7 +86,7 @@ def call_scan(
     on: None for where the arrays are, "cpu", "gpu", or "sim": as PTX for `arch`, simulated and checked.
     stream: of the GPU; None: PyTorch's current one.
     Where tensors of PyTorch require gradients, o and final_state have them, through treadle.torch.op; then not with
-    out, stream, causal=False or on="sim".
+    out, stream or on="sim".
     """
     if axis is not None:
         call = functools.partial(

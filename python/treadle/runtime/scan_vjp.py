@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.errors import LaunchError
 from treadle.runtime import scan_arrays as arrays
+from treadle.runtime.scan_axes import Lines
 from treadle.runtime.scan_binding import bind
 from treadle.runtime.scan_call import CALL_SETTINGS, Launch, call_scan, f32_states, one_or_all
 
@@ -31,11 +32,11 @@ def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any],
     is kept. Sums over sequences, heads of a group, and whatever else an input is the same for, are in a fixed
     order: the same bits in every run.
 
-    Not with out or axis: an error.
+    axis: as for a call; o_grad and final_state_grad have the shapes that results have with it. Not with out: an error.
+    Gradients that are tensors of PyTorch require none themselves.
     """
-    for name in ("out", "axis"):
-        if kwargs.get(name) is not None:
-            raise LaunchError(f"{scan.name}: argument '{name}': vjp does not take it")
+    if kwargs.get("out") is not None:
+        raise LaunchError(f"{scan.name}: argument 'out': vjp does not take it")
     results = call_scan(scan, *args, **kwargs)
     own = {name: value for name, value in kwargs.items() if name not in CALL_SETTINGS}
     settings = {name: value for name, value in kwargs.items() if name in CALL_SETTINGS}
@@ -50,7 +51,9 @@ def vjp_scan(scan: Scan, /, *args: Any, **kwargs: Any) -> tuple[tuple[Any, Any],
                 raise LaunchError(
                     f"{scan.name}: argument 'gradients': expected some of {', '.join(names)}, found {name!r}"
                 )
-        return Backward(scan, args, own, settings).run(o_grad, final_state_grad, gradients)
+        one = next(x for x in (*args, *own.values()) if arrays.is_array(x))
+        with arrays.on_stream(one, settings.get("stream")):
+            return Backward(scan, args, own, settings).run(o_grad, final_state_grad, gradients)
 
     return results, pullback
 
@@ -66,6 +69,10 @@ class Backward:
     def __init__(self, scan: Scan, args: tuple[Any, ...], own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         self.settings = settings
         self.scan = scan
+        axis = settings.get("axis")
+        self.lines = None if axis is None else Lines(scan, axis, args, own)
+        if self.lines is not None:
+            args, own = self.lines.inputs(self.lines.flat)
         self.bound = bound = bind(scan, args, own, CALL_SETTINGS, bool(settings.get("head_first")))
         on, arch, stream = (settings.get(name) for name in ("on", "arch", "stream"))
         self.launch = Launch(bound, on, arch, stream, bool(settings.get("fast_math")))
@@ -79,10 +86,9 @@ class Backward:
     ) -> dict[str, Any]:
         """All gradients, or those of some inputs, and of the initial states."""
         wanted = None if gradients is None else tuple(p.name for p in self.scan.inputs if p.name in gradients)
-        bound, launch = self.bound, self.launch
-        rows = bound.sequences
-        initial = f32_states(bound, "initial_state", self.settings.get("initial_state"), rows, self.letter)
-        final = f32_states(bound, "final_state_grad", final_state_grad, rows, self.letter)
+        bound, launch, lines = self.bound, self.launch, self.lines
+        initial = self._states("initial_state", self.settings.get("initial_state"))
+        final = self._states("final_state_grad", final_state_grad)
         fields = dict(bound.inputs)
         fields.update((f"{name}_initial", state) for name, state in (initial or {}).items())
         given = self._output_gradients(o_grad)
@@ -105,12 +111,23 @@ class Backward:
         }
         if initial is not None:
             states = [made.get(f"{name}_initial_grad", arrays.zeros_like(state)) for name, state in initial.items()]
-            found["initial_state"] = one_or_all(states)
+            found["initial_state"] = one_or_all(states if lines is None else map(lines.final_state, states))
         return found
+
+    def _states(self, argument: str, value: Any) -> dict[str, Any] | None:
+        """States that are an argument, by name, [sequences, H, ...]."""
+        bound, lines = self.bound, self.lines
+        flat = value if lines is None else lines.states(value, lines.flat_state, argument)
+        try:
+            return f32_states(bound, argument, flat, bound.sequences, self.letter)
+        except LaunchError:
+            if lines is not None:
+                lines.check(CALL_SETTINGS, argument, value)
+            raise
 
     def _output_gradients(self, value: Any) -> dict[str, Any]:
         """Arrays [B, T, H, ...] by name."""
-        bound, launch = self.bound, self.launch
+        bound, launch, lines = self.bound, self.launch, self.lines
         shapes = launch.output_shapes()
         given = [None] * len(shapes) if value is None else list(value) if isinstance(value, (tuple, list)) else [value]
         if len(given) != len(shapes):
@@ -119,20 +136,29 @@ class Backward:
         found = {}
         for (name, shape), array in zip(shapes.items(), given, strict=True):
             label = "o_grad" if len(shapes) == 1 else f"o_grad[{name}]"
+            seen = shape if lines is None else lines.output_shape(shape)
             if array is None:
-                array = arrays.zeros(shape, launch.dtype, bound.model)
+                array = arrays.zeros(seen, launch.dtype, bound.model)
             bound.check_array(label, array)
             bound.check_dtype(label, array, launch.dtype)
-            if arrays.shape_of(array) != shape:
-                raise bound.fail(label, f"expected {shape}, found {arrays.shape_of(array)}")
+            if arrays.shape_of(array) != seen:
+                raise bound.fail(label, f"expected {seen}, found {arrays.shape_of(array)}")
+            if lines is not None:
+                array = lines.flat_timed(array)
             found[f"{name}_grad"] = bound.inner(arrays.contiguous(array))
         return found
 
     def _of_input(self, p: InputParam, gradient: Any) -> Any:
         """The gradient of an input in the shape in which it was given, from that for every head and sequence."""
         bound, given = self.bound, self.bound.inputs[p.name]
-        if gradient is None:
-            return arrays.zeros_like(bound.inner(given, p.indices))
+        found = arrays.zeros_like(given) if gradient is None else self._summed(p, gradient)
+        if self.lines is not None:
+            found = self.lines.gradient(p, found)
+        return bound.inner(arrays.cast(found, given), p.indices)
+
+    def _summed(self, p: InputParam, gradient: Any) -> Any:
+        """A gradient for every head and sequence, added up over those that share the input."""
+        bound = self.bound
         if p.name in bound.grouped:
             shape, axis = arrays.shape_of(gradient), 2 if "T" in p.indices else 1
             groups = bound.heads[p.name]
@@ -145,4 +171,4 @@ class Backward:
             gradient = gradient.sum(0)
         elif p.indices == "":
             gradient = gradient.sum((0, 1))
-        return bound.inner(arrays.cast(gradient, given), p.indices)
+        return gradient
