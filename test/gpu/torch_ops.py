@@ -4,7 +4,8 @@
 
 Gradients of every function and layer; torch.library.opcheck; torch.compile beside eager, with lengths that change;
 autocast; gradients that are added up, expanded, not contiguous, or of the final state alone; and on a GPU CUDA graphs,
-other streams and devices, and that the host never waits: with --only-cuda these alone. With --fla, or where `fla` can
+other streams and devices, and that the host never waits: with --only-cuda these alone. There, the functions of
+treadle.fla have the shapes of flash-linear-attention's tests, too. With --fla, or where `fla` can
 be imported, the functions of treadle.fla beside flash-linear-attention's own, on the shapes of its tests. Needs the
 compiler, and torch. A line for each check; exit status 1 where one fails.
 """
@@ -196,12 +197,14 @@ def main() -> int:
         functions(report, options.device, options.dtype)
         layer_checks(report, options.device)
         torch_operators.checks(report, options.device, options.backend, made)
+        if options.device == "cuda" or options.pattern:  # large ones, for a CPU
+            torch_fla.checks(report, device=options.device)
     if options.device == "cuda":
         torch_cuda.checks(report, made)
     if options.fla or (
         options.device == "cuda" and not options.only_cuda and importlib.util.find_spec("fla") is not None
     ):
-        torch_fla.checks(report)
+        torch_fla.checks(report, torch_fla.peers())
     return report.summary()
 
 

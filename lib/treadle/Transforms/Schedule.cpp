@@ -15,6 +15,8 @@ using namespace treadle;
 static constexpr int64_t elementsPerWarp = 4096;
 /// The same of what is computed for every token.
 static constexpr int64_t computedPerWarp = 1024;
+/// Elements of a state times rows, for each warp, where operands are split in parts: those of both are held beside it.
+static constexpr int64_t exactPerWarp = 1 << 16;
 /// Bytes of a state that goes to registers by way of shared memory; larger ones do directly.
 static constexpr int64_t mostStaged = 48 << 10;
 /// States that change element by element, if no other are there.
@@ -22,17 +24,20 @@ static constexpr size_t mostRunning = 4;
 /// Bytes of shared memory that changes of layout and reductions take.
 static constexpr int64_t scratchBytes = 19 << 10;
 
+/// Elements of a value, padded.
+static int64_t elementsOf(const StepWriter &sizes, ScanOp scan, Value value) {
+  FailureOr<Type> type = sizes.typeOf(value, scan);
+  auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
+  return tensor ? tensor.getNumElements() : 1;
+}
+
 /// Bytes of shared memory, about: inputs in two stages, states on their way in and as operands; operands of products,
 /// changes of layout and reductions, which take turns where operands are as they were loaded. Where it is too little,
 /// the compiler asks again (`treadle.shared_bytes`).
 static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const Sharing &sharing, int64_t rows) {
   ScanOp scan = mixer.scan;
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
-  auto elements = [&](Value value) -> int64_t {
-    FailureOr<Type> type = sizes.typeOf(value, scan);
-    auto tensor = succeeded(type) ? dyn_cast<RankedTensorType>(*type) : RankedTensorType();
-    return tensor ? tensor.getNumElements() : 1;
-  };
+  auto elements = [&](Value value) { return elementsOf(sizes, scan, value); };
   int64_t result = 0, operands = 0;
   bool isF32 = narrowestOutput(scan).isF32(), takeTurns = !isF32;
   for (auto [input, argument] : llvm::zip(scan.getInputs(), scan.getInputArguments())) {
@@ -151,8 +156,11 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
       computed = std::max(computed, cast<RankedTensorType>(*type).getNumElements());
   }
   // Work on vectors, and on parts of operands, is shared by more threads, products keep more rows in fewer.
-  bool isExact = llvm::any_of(form.states, [](const StateForm &how) { return how.parts() > 1; });
-  bool isHeavy = computed >= 128 || isExact || llvm::any_of(llvm::enumerate(form.states), [&](auto state) {
+  int64_t exactState = 0; // elements of the largest state whose products take parts
+  for (const StateForm &how : form.states)
+    if (how.parts() > 1 && how.value)
+      exactState = std::max(exactState, elementsOf(sizes, scan, how.key) * elementsOf(sizes, scan, how.value));
+  bool isHeavy = computed >= 128 || exactState || llvm::any_of(llvm::enumerate(form.states), [&](auto state) {
                    return state.value().kind != StateForm::Linear && !form.isDelay(state.index()) &&
                           seen.contains(scan.getStateArguments()[state.index()]);
                  });
@@ -161,7 +169,8 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
   Schedule chosen{given.rows ? given.rows : rows, given.warps ? given.warps : isHeavy ? 8 : 4};
   auto fits = [&] {
     // Of what is computed, registers hold several tiles at a time.
-    if (!given.rows && chosen.rows * computed > computedPerWarp * chosen.warps / (isExact ? 2 : 1))
+    if (!given.rows && (chosen.rows * computed > computedPerWarp * chosen.warps ||
+                        chosen.rows * exactState > exactPerWarp * chosen.warps))
       return false;
     return chosen.rows * largest <= elementsPerWarp * chosen.warps &&
            sharedBytesFor(mixer, form, sharing, chosen.rows) <= sharedBytes;
