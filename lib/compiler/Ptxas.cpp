@@ -90,11 +90,23 @@ std::optional<Assembled> compiler::assemble(StringRef ptxas, StringRef ptx, Stri
     return fail("cannot write " + input + ": " + error.message());
 
   std::string arch = ("-arch=" + chip).str(), message;
-  StringRef arguments[] = {ptxas, arch, "-O3", "-v", "-lineinfo", "-o", output, input};
-  int code = sys::ExecuteAndWait(ptxas, arguments, std::nullopt, {StringRef(""), log.str(), log.str()},
-                                 /*SecondsToWait=*/0, /*MemoryLimit=*/0, &message);
-  ErrorOr<std::unique_ptr<MemoryBuffer>> report = MemoryBuffer::getFile(log, /*IsText=*/true);
-  StringRef text = report ? (*report)->getBuffer() : StringRef();
+  SmallVector<StringRef> arguments{ptxas, arch, "-O3", "-v", "-lineinfo", "-o", output, input};
+  constexpr StringLiteral apart = "--split-compile=0"; // kernels side by side, from CUDA 12.1 on
+  arguments.push_back(apart);
+  ErrorOr<std::unique_ptr<MemoryBuffer>> report = std::error_code();
+  StringRef text;
+  auto run = [&] {
+    int code = sys::ExecuteAndWait(ptxas, arguments, std::nullopt, {StringRef(""), log.str(), log.str()},
+                                   /*SecondsToWait=*/0, /*MemoryLimit=*/0, &message);
+    report = MemoryBuffer::getFile(log, /*IsText=*/true);
+    text = report ? (*report)->getBuffer() : StringRef();
+    return code;
+  };
+  int code = run();
+  if (code != 0 && text.contains("split-compile")) {
+    arguments.pop_back();
+    code = run();
+  }
   if (code != 0) {
     std::string lines;
     for (StringRef line : llvm::split(text, '\n'))

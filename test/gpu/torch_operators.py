@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest import mock
 
 import torch
 import torch._dynamo
 import torch._dynamo.testing
 import treadle.fla
 from torch_compare import Report, ratio
+from torch_steps import delta_rule
 from treadle import kernels
 from treadle.errors import LaunchError
+from treadle.runtime import scan_checkpoints
 from treadle.torch import op
 
 LIGHTNET = kernels.step("lightnet")
@@ -207,6 +210,26 @@ def _forms(report: Report, device: str) -> None:
         o, p = OPS["gla"](*x)[0], OPS["gla"](*x, segments=3)[0]
         return same([p, *gradients(p, x)], [o, *gradients(o, x)], 1e-4)
 
+    def checkpointed() -> str:
+        """A backward in segments of time, where little is free, beside one of all tokens."""
+        given = [t.detach().mul(0.3).requires_grad_() for t in inputs("lightnet", device, T=200)]
+        call = {"cu_seqlens": torch.tensor([0, 150, 150, 400], device=device), "reverse": True}
+        packed = [t.detach().flatten(0, 1)[None].requires_grad_() for t in given]
+        found, expected = [], []
+        for x, settings in ((given, {}), (packed, call)):
+            for f, free in ((delta_rule, 1 << 30), (delta_rule, 0), (op(delta_rule), 0)):
+                o, state = f(*x, output_final_state=True, **settings)
+                cut = mock.Mock(wraps=scan_checkpoints.segment)
+                with (
+                    mock.patch.multiple(scan_checkpoints, FREE=free, MOST=0),
+                    mock.patch("treadle.runtime.scan_vjp.segment", cut),
+                ):
+                    made = torch.autograd.grad([o, state], x, [torch.ones_like(o), torch.ones_like(state)])
+                assert bool(cut.called) == (not free)
+                found += made
+                expected += made if free else expected[-len(x) :]
+        return same(found, expected)
+
     def no_tokens() -> None:
         x = inputs("lightnet", device, T=0)
         o, state = OPS["lightnet"](*x, output_final_state=True)
@@ -219,6 +242,7 @@ def _forms(report: Report, device: str) -> None:
     report("op: grouped heads", grouped)
     report("op: heads first", heads_first)
     report("op: in segments", in_segments)
+    report("op: a checkpointed backward", checkpointed)
     report("op: no tokens", no_tokens)
 
 

@@ -22,7 +22,7 @@ STEPS = {name: scan for name, scan in vars(steps).items() if isinstance(scan, td
 WINDOWS = {**window_steps.SCANS, "kept": window_steps.kept}
 ALL = {**STEPS, **WINDOWS, **vjp_steps.SCANS}
 """Every step, but one whose reduction the compiler cannot derive."""
-ALONE = ("segments", "on", "arch", "stream", "fast_math", "chunk", "num_warps")
+ALONE = ("segments", "on", "arch", "stream", "fast_math", "chunk", "num_warps", "checkpoint")
 """Settings that only what is compiled has."""
 
 

@@ -50,7 +50,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     if (how.kind != StateForm::Linear || !how.value)
       continue;
     int64_t key = elements(how.key), value = elements(how.value), productBytes = how.parts() * elementBytes;
-    result += std::min(key * value * 4, mostStaged);
+    result += how.parts() > 1 && key * value * 4 > mostStaged ? 0 : std::min(key * value * 4, mostStaged);
     // Sums along values have the state as an operand in shared memory, others in registers.
     if (isF32 || llvm::any_of(how.readouts, [&](const Readout &what) { return what.axis != how.axis; }))
       result += key * value * productBytes;

@@ -19,7 +19,7 @@ from treadle.runtime.scan_binding import Bound, bind
 if TYPE_CHECKING:
     from treadle.compiler import CpuProgram
     from treadle.frontend.scans import Output, Scan
-    from treadle.runtime.bundle import Bundle, Prepared
+    from treadle.runtime.bundle import Bundle, Param, Prepared
 
 _COMMON = ("head_first", "out", "stream", "on", "arch", "fast_math")
 CALL_SETTINGS = frozenset(
@@ -147,7 +147,7 @@ def call_scan(
         cu_seqlens=bound.cu_seqlens,
         reverse=bool(reverse),
         causal=bool(causal),
-        chunked=bound.indices["T"] >= _SHORTEST_CHUNK,
+        chunked=launch.chunked,
         segments=segments,
     )
     if made is not None and like.known and bound.cu_seqlens is cu_seqlens:
@@ -331,6 +331,15 @@ class Launch:
         self.workspace: dict[str, Any] = {}
         """Arrays that kernels share, or that a backward writes."""
 
+    def of(self, bound: Bound) -> Launch:
+        """One like this, of other arrays in the same place."""
+        return Launch(bound, self.on, self.arch, self.stream, self.fast_math)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether there are tokens enough for a chunk."""
+        return self.bound.indices["T"] >= _SHORTEST_CHUNK
+
     def output_shapes(self) -> dict[str, tuple[int, ...]]:
         """The outputs by name, as the caller sees them."""
         bound, scan = self.bound, self.bound.scan
@@ -392,36 +401,40 @@ class Launch:
         prepared = self._start(program, bundle, ready)
         return None if copied or prepared is None else (bundle, prepared)
 
-    def backward(
-        self,
-        fields: Mapping[str, Any],
-        gradients: Mapping[str, Any],
-        *,
-        initial: bool,
-        final: bool,
-        cu_seqlens: Any,
-        reverse: bool,
-        causal: bool,
-        segments: int | None,
-        wanted: tuple[str, ...] | None = None,
+    def backward_settings(
+        self, *, initial: bool, final: bool, reverse: bool, causal: bool, wanted: tuple[str, ...] | None
     ) -> dict[str, Any]:
-        """Compile the backward, unless that was done before, and launch it; what it wrote, by name.
-
-        fields: the forward's inputs and initial states; gradients: those of outputs and final states; wanted: the
-        inputs whose gradients are, None for all.
-        """
-        settings = self._settings(initial or None, final or None, cu_seqlens, reverse)
-        settings |= {
-            "chunked": self.bound.indices["T"] >= _SHORTEST_CHUNK,
+        """What a backward is compiled for. wanted: the inputs whose gradients are, None for all."""
+        return self._settings(initial or None, final or None, self.bound.cu_seqlens, reverse) | {
+            "chunked": self.chunked,
             "backward": True,
             "causal": causal,
             "gradients": wanted,
         }
-        ready = _ready({**fields, **gradients}, {"cu_seqlens": cu_seqlens})
+
+    def backward(
+        self,
+        settings: dict[str, Any],
+        fields: Mapping[str, Any],
+        gradients: Mapping[str, Any],
+        segments: int | None,
+    ) -> dict[str, Any]:
+        """Compile the backward, unless that was done before, and launch it; what it wrote, by name.
+
+        fields: the forward's inputs and initial states; gradients: those of outputs and final states.
+        """
+        ready = _ready({**fields, **gradients}, {"cu_seqlens": self.bound.cu_seqlens})
         program, bundle = self._compiled(settings, fields, ready, segments)
         known = {param.name for param in bundle.params}
         self._start(program, bundle, {name: array for name, array in ready.items() if name in known})
         return {name: array for name, array in self.workspace.items() if name.endswith("_grad")}
+
+    def kept(
+        self, settings: dict[str, Any], fields: Mapping[str, Any], segments: int | None
+    ) -> dict[str, tuple[int, ...]]:
+        """The shapes of what a backward keeps, by name; compiles it, unless that was done before."""
+        _, bundle = self._program({**settings, "split": segments not in (1, None)}, fields)
+        return {param.name: self._shape(param, 1) for param in bundle.params if param.name.startswith("kept_")}
 
     def _settings(self, initial: Any, final: Any, cu_seqlens: Any, reverse: bool) -> dict[str, Any]:
         """What a call is compiled for."""
@@ -439,8 +452,7 @@ class Launch:
     ) -> tuple[CpuProgram | None, Bundle]:
         """The kernels, on segments of sequences where that is asked for, or of use; adds their workspace to `ready`."""
         settings = {**settings, "split": segments not in (1, None)}
-        program = self._cpu_program(settings) if self.on == "cpu" else None
-        bundle = program.bundle if program is not None else self._bundle(settings, fields)
+        program, bundle = self._program(settings, fields)
         self._add_workspace(bundle, ready, segments or 1)
         may_split = self.on == "gpu" and settings.get("causal", True)
         if segments is None and may_split and self.bound.indices["T"] >= 2 * _SHORTEST_SEGMENT:
@@ -449,6 +461,11 @@ class Launch:
                 bundle = self._bundle({**settings, "split": True}, fields)
                 self._add_workspace(bundle, ready, segments)
         return program, bundle
+
+    def _program(self, settings: dict[str, Any], fields: Mapping[str, Any]) -> tuple[CpuProgram | None, Bundle]:
+        """The kernels, and on a CPU their program."""
+        program = self._cpu_program(settings) if self.on == "cpu" else None
+        return program, program.bundle if program is not None else self._bundle(settings, fields)
 
     def _start(self, program: CpuProgram | None, bundle: Bundle, ready: Mapping[str, Any]) -> Prepared | None:
         """Launch; on a GPU what was launched."""
@@ -474,12 +491,15 @@ class Launch:
 
     def _add_workspace(self, bundle: Bundle, ready: dict[str, Any], segments: int) -> None:
         """New arrays for what kernels hand on to each other, and for what a backward writes."""
-        indices = {**self.bound.indices, "N": self.bound.sequences, "segments": segments}
         for param in bundle.params:
             if param.is_tensor and param.name not in ready:
-                shape = [size if isinstance(size, int) else indices[str(size)] for size in param.shape]
-                self.workspace[param.name] = arrays.empty(shape, param.dtype, self.bound.first)
+                self.workspace[param.name] = arrays.empty(self._shape(param, segments), param.dtype, self.bound.first)
         ready.update(_ready(self.workspace, {}))
+
+    def _shape(self, param: Param, segments: int) -> tuple[int, ...]:
+        """The shape of an array of a kernel."""
+        indices = {**self.bound.indices, "N": self.bound.sequences, "segments": segments}
+        return tuple(size if isinstance(size, int) else indices[str(size)] for size in param.shape)
 
     def _needs_copies(self, bundle: Bundle, ready: Mapping[str, Any]) -> bool:
         """Whether states that are changed in place must be read from a copy.
