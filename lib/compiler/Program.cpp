@@ -41,7 +41,10 @@ static LogicalResult lowerMixers(ModuleOp module, StringRef chip, const llvm::St
     attributes.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(bytes)));
   if (!attributes.empty())
     module->setAttr("treadle.shared_bytes", builder.getDictionaryAttr(attributes));
+  SeparateOptions separate;
+  separate.sharedBytes = options.sharedBytes;
   passes.addPass(createDifferentiate());
+  passes.addPass(createSeparate(separate));
   passes.addPass(createSplitAxes());
   passes.addPass(createChunk(options));
   passes.addPass(createSequential());

@@ -240,6 +240,17 @@ def test_packed(scan: Path, tmp_path: Path) -> None:
     assert found["S_initial"]["shape"] == ["N", "H", 16, 8]
 
 
+def test_separate(scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log-sum-exp of keys is a kernel of its own."""
+    found = compiled(scan, tmp_path / "out", "--derive=forward", "--separate")
+    assert found["kept_0"]["shape"] == ["B", "T", "H", 16]
+    assert run(scan, *SIZES, "--derive=forward", "--separate", "--explain") == 0
+    said = capsys.readouterr().out
+    assert said.count("some of the states: ") == 2 and "state z: running log-sum-exp" in said
+    assert "launch lightnet_piece_1: " in said and "launch lightnet_piece_2: " in said
+    assert "for later walks: kept_0 [16]" in said
+
+
 def test_grouped(scan: Path, tmp_path: Path) -> None:
     assert run(scan, *SIZES, "--grouped=k,v", "--no-ptxas", "-o", tmp_path / "out") == 0
     for name in ("forward", "step"):
@@ -333,6 +344,7 @@ def test_the_scan_itself_is_printed(scan: Path, tmp_path: Path, capfdbinary: pyt
         (["SCAN", "--derive=forward,"], "--derive=forward,: expected some of forward, step, backward, found ''"),
         (["SCAN", "--derive=step", "--no-causal"], "--no-causal is for --derive=forward, found step"),
         (["SCAN", "--derive=step", "--packed"], "--packed is for --derive=forward, found step"),
+        (["SCAN", "--derive=step", "--separate"], "--separate is for --derive=forward, found step"),
         (["SCAN", "--derive=forward", "--state-indices"], "--state-indices is for --derive=step, found forward"),
         (["SCAN", "--with=b"], "--with is for kernels, found scans only"),
         (["SCAN", "--emit=treadle"], "--emit prints one kernel; choose it with --derive: forward, step"),

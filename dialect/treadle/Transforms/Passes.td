@@ -19,6 +19,18 @@ def Differentiate : Pass<"treadle-differentiate", "::mlir::ModuleOp"> {
   let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
+def Separate : Pass<"treadle-separate", "::mlir::ModuleOp"> {
+  let summary = "from mixers of several states to one for each";
+  let description = [{
+    A causal function `f` with `treadle.mixer` and `treadle.chunk` becomes mixers that run one after the other, `f_piece_1`, `f_piece_2` and so on, each with the states that
+    change with each other, in arrays `kept_0` and so on what later ones have to know, token by token; what depends on inputs only is computed in each. This is
+    done where `treadle.separate` asks for it, or the whole is not computed in chunks, and a state that is a matrix is by itself.
+  }];
+  let options = [Option<"sharedBytes", "shared-bytes", "int64_t", /*default=*/"227 << 10",
+                        "shared memory that a block may have, in bytes">];
+  let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
 def SplitAxes : Pass<"treadle-split-axes", "::mlir::ModuleOp"> {
   let summary = "axes that are made of parts, or taken apart, become values of their own";
   let description = [{

@@ -44,6 +44,9 @@ struct Array {
 /// Constants that a step uses from outside, into it.
 void bringConstants(ScanOp scan);
 
+/// Axes that are made of parts, or taken apart, become values of their own: what `treadle-split-axes` does.
+llvm::LogicalResult splitAxes(ScanOp scan);
+
 /// Each use its own: one value that is the same everywhere would tie together the axes of all that it meets.
 void separateConstants(ScanOp scan);
 

@@ -72,6 +72,7 @@ private:
   bool findReadouts(Value value, SmallVectorImpl<Value> &factors, unsigned state, StateForm &form, bool isStrict);
   bool check(Value value);
   bool comesFromItself(unsigned state);
+  std::optional<unsigned> inCircle();
 
   ScanOp scan;
   Obstacle &why;
@@ -550,6 +551,44 @@ bool Normaliser::comesFromItself(unsigned state) {
   return false;
 }
 
+/// A state that changes with one that changes with it, so that neither is known for a chunk before the other.
+std::optional<unsigned> Normaliser::inCircle() {
+  unsigned count = forms.size();
+  SmallVector<SmallVector<bool>> after(count, SmallVector<bool>(count, false));
+  for (unsigned state = 0; state < count; ++state) {
+    const StateForm &form = *forms[state];
+    SmallVector<Value> work{form.key, form.value, form.decay.scalar, form.decay.channel, form.x, form.factor};
+    DenseSet<Value> seen;
+    while (!work.empty()) {
+      Value value = work.pop_back_val();
+      if (!value || !seen.insert(value).second)
+        continue;
+      bool isOfState = false;
+      for (unsigned z = 0; z < count; ++z) {
+        bool isValue = value == oldOf(z) || value == newOf(z);
+        after[state][z] |= isValue && z != state;
+        isOfState |= isValue;
+        for (const Readout &readout : forms[z]->readouts)
+          if (value == readout.result) {
+            after[state][z] |= z != state;
+            isOfState = true;
+            work.push_back(readout.query);
+          }
+      }
+      if (Operation *op = isOfState ? nullptr : value.getDefiningOp())
+        work.append(op->operand_begin(), op->operand_end());
+    }
+  }
+  for (unsigned via = 0; via < count; ++via)
+    for (unsigned i = 0; i < count; ++i)
+      for (unsigned j = 0; j < count; ++j)
+        after[i][j] = after[i][j] || (after[i][via] && after[via][j]);
+  for (unsigned state = 0; state < count; ++state)
+    if (after[state][state])
+      return state;
+  return std::nullopt;
+}
+
 std::optional<NormalForm> Normaliser::run() {
   unsigned count = scan.getNumStates();
   forms.resize(count);
@@ -563,6 +602,8 @@ std::optional<NormalForm> Normaliser::run() {
   for (unsigned state = 0; state < count; ++state)
     if (!forms[state])
       return classify(state), std::nullopt; // for the reason
+  if (std::optional<unsigned> state = inCircle())
+    return no(newOf(*state), "states change with each other");
   NormalForm result;
   for (unsigned state = 0; state < count; ++state) {
     const StateForm &form = *forms[state];

@@ -640,23 +640,25 @@ LogicalResult Splitter::run() {
   return success();
 }
 
+LogicalResult treadle::splitAxes(ScanOp scan) {
+  bringConstants(scan);
+  separateConstants(scan);
+  scan.getStep().walk([](StopGradientOp op) {
+    op.replaceAllUsesWith(op.getOperand());
+    op.erase();
+  });
+  return Splitter(scan).run();
+}
+
 namespace {
 struct SplitAxesPass : treadle::impl::SplitAxesBase<SplitAxesPass> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function->hasAttr("treadle.mixer"))
         continue;
-      SmallVector<ScanOp> scans(function.getOps<ScanOp>());
-      for (ScanOp scan : scans) {
-        bringConstants(scan);
-        separateConstants(scan);
-        scan.getStep().walk([](StopGradientOp op) {
-          op.replaceAllUsesWith(op.getOperand());
-          op.erase();
-        });
-        if (failed(Splitter(scan).run()))
+      for (ScanOp scan : llvm::to_vector(function.getOps<ScanOp>()))
+        if (failed(splitAxes(scan)))
           return signalPassFailure();
-      }
     }
   }
 };

@@ -33,6 +33,7 @@ _SETTINGS = {
     "packed": _Setting(_OF_SEQUENCES, "packed", False, "sequences of different lengths lie one after the other"),
     "reverse": _Setting(_OF_SEQUENCES, "reverse", False, "from the last token to the first"),
     "causal": _Setting(_OF_SEQUENCES, "causal", True, "outputs see what came before them, not the whole sequence"),
+    "separate": _Setting(("forward",), "separate", False, "states that change by themselves have kernels of their own"),
     "state-indices": _Setting(("step",), "indexed", False, "states live in pools, in which each sequence has an entry"),
 }
 

@@ -19,6 +19,7 @@ _WALKS = {
     "ends": "products of the final states and their gradients, where running sums begin",
     "future": "the walk back",
     "sums": "running sums from the end, which are gradients of decays",
+    "piece": "some of the states",
 }
 
 
@@ -33,7 +34,8 @@ def _lines(name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
     walks = found if isinstance(found, list) else [found]
     tensors = [param for param in manifest["params"] if param["kind"] == "tensor"]
     for walk in walks:
-        entry = f"{launches[0]['entry'].removesuffix('_segments').removesuffix('_past')}_{walk.get('walk', '')}"
+        whole = launches[0]["entry"].removesuffix("_segments").removesuffix("_past").removesuffix("_piece_1")
+        entry = f"{whole}_{walk.get('walk', '')}"
         launch = next((launch for launch in launches if launch["entry"] == entry), launches[-1])
         yield from _walk(f"{name}, {manifest['dtype']}, {manifest['arch']}", walk, launch["block"][0] // 32)
     kept = [f"{p['name']} {[size for size in p['shape'] if isinstance(size, int)]}" for p in tensors if _is_kept(p)]
@@ -84,7 +86,7 @@ def _walk(title: str, derivation: Mapping[str, Any], warps: int) -> Iterator[str
 
 
 def _is_kept(param: Mapping[str, Any]) -> bool:
-    """Whether this is an array that one walk of a backward keeps for another."""
+    """Whether this is an array that one walk keeps for another."""
     return bool(re.fullmatch(r"kept_\d+|decay_\d+_final_grad", param["name"]))
 
 

@@ -162,6 +162,7 @@ class Scan:
         fast_math: bool = False,
         backward: bool = False,
         gradients: Collection[str] | None = None,
+        separate: bool = False,
     ) -> str:
         """The scan as MLIR text of the `treadle` dialect. A mistake in the step is a KernelError at its line.
 
@@ -173,7 +174,8 @@ class Scan:
         grouped: inputs with a value for each group of heads, not for each head. align: what addresses are multiples of,
         in bytes, of all arrays or of some by name ("q", "S_initial", "o", "S_final"). backward: the kernels are those
         of the gradients; initial: of initial states too, final: from gradients of final states too;
-        gradients: the inputs whose gradients are wanted, None for all.
+        gradients: the inputs whose gradients are wanted, None for all. separate: states that do not change with each
+        other are computed by kernels of their own, even where one can compute all.
         """
         from treadle.frontend.steplowering import Options, text
 
@@ -192,6 +194,7 @@ class Scan:
             fast_math,
             backward,
             None if gradients is None else tuple(gradients),
+            separate,
         )
         return text(self, self.resolve(constants), options)
 

@@ -48,6 +48,7 @@ class Options:
     fast_math: bool = False
     backward: bool = False
     gradients: tuple[str, ...] | None = None
+    separate: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def text(scan: Scan, constants: Mapping[str, Constant], options: Options) -> str
         *(["treadle.packed"] if options.packed else []),
         *(["treadle.indexed"] if options.indexed else []),
         *(["treadle.split"] if options.split else []),
+        *(["treadle.separate"] if options.separate else []),
         *(["treadle.backward", "treadle.apart"] if options.backward else []),
         *(
             [f"treadle.gradients = [{', '.join(map(quote, options.gradients))}]"]

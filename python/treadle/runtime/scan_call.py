@@ -523,7 +523,8 @@ class Launch:
 
         def make() -> CpuProgram:
             text = scan.to_mlir(self.bound.constants, self.dtype, **settings)
-            kernels = compiler.kernels_of(text) if settings["split"] or "backward" in settings else ("",)
+            several = settings["split"] or "backward" in settings or (settings["chunked"] and len(scan.states) > 1)
+            kernels = compiler.kernels_of(text) if several else ("",)
             return compiler.CpuProgram(text, {"name": scan.name}, kernels)
 
         return remembered(_cpu_programs, scan, self._key(settings), make)
