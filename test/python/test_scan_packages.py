@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import treadle as td
 from treadle import compiler, testing
 from treadle.errors import TreadleError
 from treadle.scan_cases import ScanCase
@@ -261,3 +262,23 @@ def test_linear_attention_is_attention() -> None:
     weights = np.einsum("bthd,buhd->btuh", q, k) * before(9)[None, :, :, None]
     expected = np.einsum("btuh,buhv->bthv", weights, x["v"]) / (weights.sum(2) + 0.5)[..., None]
     same(found["o"], expected)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Blocks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gla", "lightnet"])
+def test_states_are_shared_by_more_blocks_where_shared_memory_is_little(name: str) -> None:
+    """On a GPU with 99 KB for a block, heads of 128 are in chunks too, forward and backward."""
+    scan = td.load_scans(testing.kernels_folder() / name / "kernel.py")[name]
+    for backward in (False, True):
+        text = scan.to_mlir(
+            {"K": 128, "V": 128}, "bf16", final=False, chunked=True, split=True, align=16, backward=backward
+        )
+        manifest = compiler.compile_text(text, {"arch": "sm_89", "name": name}, ptxas=False).manifest
+        found = manifest["derivation"]
+        walks = found if isinstance(found, list) else [found]
+        assert all(walk["chunk"] >= 16 for walk in walks), walks
+        assert max(launch["shared_bytes"] for launch in manifest["launches"]) <= 99 << 10

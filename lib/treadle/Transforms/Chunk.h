@@ -83,8 +83,8 @@ public:
 
   /// Rows and warps, where they are not given (0), whose tiles fit into a block's registers and shared memory; or why
   /// there are none.
-  static llvm::FailureOr<Schedule> choose(const Mixer &mixer, const NormalForm &form, Schedule given,
-                                          int64_t sharedBytes, NormalForm::Obstacle &why);
+  static llvm::FailureOr<Schedule> choose(Mixer &mixer, const NormalForm &form, Schedule given, int64_t sharedBytes,
+                                          NormalForm::Obstacle &why);
   llvm::LogicalResult write();
   Weights weightsOf(const StateForm &form);
   bool carriesNothing() const;

@@ -11,12 +11,12 @@
 using namespace mlir;
 using namespace treadle;
 
-/// Bytes of states that a block keeps in registers: few where blocks are many and take turns, more where they work on.
-int64_t Frame::stateBytes(int64_t rows) { return rows ? 36 << 10 : 20 << 10; }
+/// Bytes of states that a block keeps in registers, token by token: few, as blocks are many and take turns.
+static constexpr int64_t stateBytesByTokens = 20 << 10;
 
 Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
-    : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed, stateBytes(rows)), builder(mixer.function),
-      loc(scan->getLoc()), rows(rows), least(least) {
+    : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed, rows ? mixer.stateBytes : stateBytesByTokens),
+      builder(mixer.function), loc(scan->getLoc()), rows(rows), least(least) {
   isApproximate = !narrowestOutput(scan).isF32();
 }
 

@@ -17,9 +17,6 @@ protected:
 
   Frame(const Mixer &mixer, int64_t rows = 0, int64_t least = 1);
 
-  /// Bytes of states that a block has at most, if there is an axis to share.
-  static int64_t stateBytes(int64_t rows);
-
   /// The kernel's signature, before the mixer. `suffix`: of its name.
   void begin(llvm::StringRef suffix = "");
   /// What this block works on.

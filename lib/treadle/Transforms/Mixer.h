@@ -58,6 +58,7 @@ struct Mixer {
   ScanOp scan;
   bool packed, indexed;
   llvm::SmallVector<Array> arrays; ///< the kernel's arguments, in order
+  int64_t stateBytes = 0;          ///< of states that a block should have, where it works on chunks
 
   /// Reads a function with `treadle.mixer`; errors are at what is no part of one.
   static llvm::FailureOr<Mixer> read(mlir::func::FuncOp function);

@@ -11,6 +11,9 @@
 using namespace mlir;
 using namespace treadle;
 
+/// Bytes of states that a block has, if there is an axis to share: as much as registers hold, but where shared memory
+/// is less than this.
+static constexpr int64_t stateBytes = 36 << 10, muchShared = 128 << 10, stateBytesOfLittle = 18 << 10;
 /// Elements of the largest tile of a chunk, for each warp, that registers hold beside others.
 static constexpr int64_t elementsPerWarp = 4096;
 /// The same of what is computed for every token.
@@ -68,7 +71,7 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
 }
 
 /// Goes through all that will be lifted, and finds the largest.
-FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const NormalForm &form, Schedule given,
+FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(Mixer &mixer, const NormalForm &form, Schedule given,
                                                      int64_t sharedBytes, NormalForm::Obstacle &why) {
   ScanOp scan = mixer.scan;
   for (auto [state, how] : llvm::enumerate(form.states)) {
@@ -91,7 +94,8 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(const Mixer &mixer, const N
     why = {scan, "many states, all of which change element by element"};
     return Schedule();
   }
-  Sharing sharing(scan, mixer.indexed, stateBytes(given.rows ? given.rows : 64));
+  mixer.stateBytes = sharedBytes < muchShared ? stateBytesOfLittle : stateBytes;
+  Sharing sharing(scan, mixer.indexed, mixer.stateBytes);
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
   SmallVector<Value> work(scan.getYield().getOutputs());
   DenseSet<Value> seen;
