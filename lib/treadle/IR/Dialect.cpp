@@ -107,7 +107,8 @@ bool FieldType::isState() const { return getIndices() == "BH" && getElementType(
 LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
   if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk" &&
-      name != "treadle.split" && name != "treadle.separate" && name != "treadle.backward" && name != "treadle.apart" && name != "treadle.gradients")
+      name != "treadle.split" && name != "treadle.separate" && name != "treadle.backward" && name != "treadle.apart" &&
+      name != "treadle.gradients")
     return success();
   if (!isa<func::FuncOp>(op))
     return op->emitError() << "'" << name << "' belongs on a function";
