@@ -47,7 +47,7 @@ demo: build ## Compile every kernel, run each on the CPU, print what came out
 test: build ## Lint, unit tests, lit, pytest; the last line counts them
 	@$(PYTHON) tools/check.py
 
-test-all: build ## Everything test does, and the wheel in a fresh environment
+test-all: build ## Everything test does, the wheel in a fresh environment, and PyTorch on the CPU with a training
 	@$(PYTHON) tools/check.py --all
 
 lint: $(VENV)/made ## clang-format, ruff and mypy only

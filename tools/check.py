@@ -1,7 +1,7 @@
 """Run every check; the last line counts what passed and failed.
 
     python tools/check.py            what a change must pass: lint, unit tests, lit, pytest
-    python tools/check.py --all      and what is slow: the wheel in a fresh environment
+    python tools/check.py --all      and what is slow: the wheel in a fresh environment, PyTorch with a training
     python tools/check.py lit ruff   only these
 
 A check that reports its tests (in JUnit's XML) counts as many; any other counts as one. All run, whatever fails.
@@ -101,6 +101,7 @@ def checks() -> list[Check]:
         Check("tidy-changed", [*tidy, *anchored] if anchored else ["true"], "tidy", slow=True),
         Check("tidy-all", [*tidy, f"^{ROOT}/(lib|tools)/.*"]),
         Check("wheel", [sys.executable, ROOT / "tools" / "check_wheel.py"], slow=True),
+        Check("torch", [sys.executable, ROOT / "tools" / "check_torch.py"], slow=True),
     ]
 
 
