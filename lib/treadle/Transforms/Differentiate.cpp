@@ -364,15 +364,10 @@ void Differentiator::write(const Sweep &sweep, StringRef suffix, bool isReverse)
   SmallVector<Type> argumentTypes, resultTypes, fieldTypes;
   SmallVector<Attribute> argumentAttributes, resultAttributes;
   auto attributesOf = [&](const Field &field, const std::string &array) {
-    NamedAttrList list;
-    if (auto argument = dyn_cast_or_null<BlockArgument>(field.like)) {
-      list.append(function.getArgAttrDict(argument.getArgNumber()).getValue());
-    } else {
-      // Row-major.
-      int64_t row = ShapedType::getNumElements(field.type.getShape());
-      int64_t align = std::min<int64_t>(16, field.type.getElementType().getIntOrFloatBitWidth() / 8 * (row & -row));
-      list.set("treadle.align", builder.getI32IntegerAttr(int32_t(align)));
-    }
+    auto argument = dyn_cast_or_null<BlockArgument>(field.like);
+    if (!argument)
+      return arrayAttributes(field.type, array);
+    NamedAttrList list(function.getArgAttrDict(argument.getArgNumber()));
     list.set("treadle.name", builder.getStringAttr(array));
     list.set("treadle.array", builder.getUnitAttr());
     return list.getDictionary(builder.getContext());

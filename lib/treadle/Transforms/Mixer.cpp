@@ -239,6 +239,15 @@ void treadle::bringConstants(ScanOp scan) {
   });
 }
 
+DictionaryAttr treadle::arrayAttributes(FieldType type, StringRef name) {
+  Builder builder(type.getContext());
+  int64_t row = ShapedType::getNumElements(type.getShape());
+  int64_t align = std::min<int64_t>(16, type.getElementType().getIntOrFloatBitWidth() / 8 * (row & -row));
+  return builder.getDictionaryAttr({builder.getNamedAttr("treadle.align", builder.getI32IntegerAttr(int32_t(align))),
+                                    builder.getNamedAttr("treadle.array", builder.getUnitAttr()),
+                                    builder.getNamedAttr("treadle.name", builder.getStringAttr(name))});
+}
+
 Type treadle::narrowestOutput(ScanOp scan) {
   Type narrowest = Float32Type::get(scan.getContext());
   for (Type output : scan.getOutputs().getTypes())

@@ -44,6 +44,9 @@ struct Array {
 /// Constants that a step uses from outside, into it.
 void bringConstants(ScanOp scan);
 
+/// The attributes of an array of a program's own, row-major.
+mlir::DictionaryAttr arrayAttributes(FieldType type, llvm::StringRef name);
+
 /// Axes that are made of parts, or taken apart, become values of their own: what `treadle-split-axes` does.
 llvm::LogicalResult splitAxes(ScanOp scan);
 

@@ -230,12 +230,7 @@ Separator::Field Separator::arrayOf(Value kept) {
   auto tensor = dyn_cast<RankedTensorType>(kept.getType());
   auto type = FieldType::get(builder.getContext(), "BTH", tensor ? tensor.getShape() : ArrayRef<int64_t>(),
                              builder.getF32Type());
-  int64_t row = ShapedType::getNumElements(type.getShape());
-  NamedAttrList list;
-  list.set("treadle.align", builder.getI32IntegerAttr(int32_t(std::min<int64_t>(16, 4 * (row & -row)))));
-  list.set("treadle.name", builder.getStringAttr(nameOf(kept)));
-  list.set("treadle.array", builder.getUnitAttr());
-  return {type, list.getDictionary(builder.getContext())};
+  return {type, arrayAttributes(type, nameOf(kept))};
 }
 
 /// The number of the function's result that a field is.
