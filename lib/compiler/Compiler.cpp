@@ -134,8 +134,9 @@ private:
       return false;
     for (auto kernel : module->getOps<func::FuncOp>()) {
       auto derivation = kernel->getAttrOfType<DictionaryAttr>("treadle.derivation");
-      if (!kernel->hasAttr("tile.shared_bytes") || !derivation || !derivation.get("chunk"))
-        continue;
+      auto rows = derivation ? derivation.getAs<IntegerAttr>("chunk") : IntegerAttr();
+      if (!kernel->hasAttr("tile.shared_bytes") || !rows || rows.getInt() == 1)
+        continue; // or token by token, which no share changes
       StringRef name = kernel.getName();
       if (StringRef whole = name; whole.consume_back("_segments") && module->lookupSymbol(whole))
         name = whole;

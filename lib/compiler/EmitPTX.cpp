@@ -189,12 +189,15 @@ std::string PTXEmitter::emitApart(ArrayRef<std::string> kernels) {
     thread = std::thread(work);
   for (std::thread &thread : threads)
     thread.join();
-  for (Part &part : parts) {
+  for (const Part &part : parts)
     if (!part.isDone)
       report_fatal_error(StringRef(part.failure), /*gen_crash_diag=*/false);
+  std::optional<std::string> text = mergePTX(texts);
+  if (!text)
+    return "";
+  for (const Part &part : parts)
     messages.insert(messages.end(), part.messages.begin(), part.messages.end());
-  }
-  return mergePTX(texts).value_or("");
+  return *text;
 }
 
 /// One kernel of a module.

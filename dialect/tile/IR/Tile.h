@@ -55,6 +55,10 @@ bool fastMath(mlir::func::FuncOp func);
 /// Bytes of dynamic shared memory that a block can have on a chip.
 int64_t sharedLimit(llvm::StringRef chip);
 
+/// The most bytes of a tile that is read ahead by way of shared memory where no product needs it there. Of more, enough
+/// are in flight as it is, and what else a kernel needs has room.
+constexpr int64_t mostStagedBytes = 48 << 10;
+
 } // namespace treadle::tile
 
 #endif

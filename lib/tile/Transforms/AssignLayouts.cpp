@@ -473,10 +473,6 @@ Value Assigner::clone(Value value, const Layout &layout, bool forProduct) {
   return copy->getResult(0);
 }
 
-/// The most bytes of a tile that is read by way of shared memory. Of more, registers are read directly: in flight are
-/// enough, and what else a kernel needs has room.
-static constexpr int64_t mostStaged = 48 << 10;
-
 /// The slot in shared memory that a read is staged in. Copies move at least 4 bytes, so rows need that alignment.
 Value Assigner::stage(LoadOp op) {
   if (auto it = staged.find(op.getResult()); it != staged.end())
@@ -485,8 +481,7 @@ Value Assigner::stage(LoadOp op) {
   auto type = tensorOf(op.getResult());
   int64_t bytes = view.getElementBytes();
   bool unit = llvm::any_of(op.getAlong(), [&](int32_t axis) { return view.getStrides()[axis] == 1; });
-  if (type.getRank() != 2 || op.getOther() || !unit || view.getAlign() < 4 || bytes > 4 ||
-      type.getNumElements() * bytes > mostStaged)
+  if (type.getRank() != 2 || op.getOther() || !unit || view.getAlign() < 4 || bytes > 4)
     return {};
   int fast = view.getStrides()[op.getAlong()[1]] == 1 ? 1 : 0;
   Layout layout = sharedSwizzled(type.getShape().vec(), {fast, 1 - fast}, bytes, 128);
@@ -524,7 +519,9 @@ bool Assigner::inPipelinedLoop(LoadOp op) {
 
 Value Assigner::load(LoadOp op, const Layout &layout, bool forProduct) {
   OpBuilder builder(op);
-  if (forProduct || staged.count(op.getResult()) || inPipelinedLoop(op))
+  auto type = tensorOf(op.getResult());
+  bool isLarge = type.getNumElements() * op.getView().getType().getElementBytes() > mostStagedBytes;
+  if (forProduct || staged.count(op.getResult()) || (!isLarge && inPipelinedLoop(op)))
     if (Value slot = stage(op)) {
       // After the wait that follows the copy: the reads come last among what was inserted here.
       Operation *after = op;
@@ -534,7 +531,6 @@ Value Assigner::load(LoadOp op, const Layout &layout, bool forProduct) {
       return LocalLoadOp::create(builder, op.getLoc(), withLayout(tensorOf(op.getResult()), layout), slot);
     }
   // Small tiles, and layouts whose rows are long enough, are read as they are needed.
-  auto type = tensorOf(op.getResult());
   Layout own = homeOf(op.getResult());
   ViewType view = op.getView().getType();
   auto quality = [&](const Layout &candidate) {

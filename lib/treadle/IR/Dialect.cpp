@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "tile/IR/Tile.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -106,6 +107,25 @@ bool FieldType::isState() const { return getIndices() == "BH" && getElementType(
 
 LogicalResult TreadleDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
   StringRef name = attr.getName();
+  if (name == "treadle.parts") {
+    auto parts = dyn_cast<IntegerAttr>(attr.getValue());
+    if (!isa<tile::ReduceOp>(op))
+      return op->emitError() << "'treadle.parts' belongs on a tile.reduce";
+    if (!parts || !parts.getType().isSignlessInteger(64) || !llvm::is_contained({1, 2, 3}, parts.getInt()))
+      return op->emitError() << "treadle.parts is 1, 2 or 3 as i64, found " << attr.getValue();
+    return success();
+  }
+  if (name == "treadle.shared_bytes" && isa<ModuleOp>(op)) {
+    auto shares = dyn_cast<DictionaryAttr>(attr.getValue());
+    auto isBytes = [](NamedAttribute share) {
+      auto bytes = dyn_cast<IntegerAttr>(share.getValue());
+      return bytes && bytes.getType().isSignlessInteger(64);
+    };
+    if (!shares || !llvm::all_of(shares, isBytes))
+      return op->emitError() << "treadle.shared_bytes of a module are numbers as i64 by names, found "
+                             << attr.getValue();
+    return success();
+  }
   if (name != "treadle.mixer" && name != "treadle.packed" && name != "treadle.indexed" && name != "treadle.chunk" &&
       name != "treadle.split" && name != "treadle.separate" && name != "treadle.backward" && name != "treadle.apart" &&
       name != "treadle.gradients")

@@ -20,8 +20,6 @@ static constexpr int64_t elementsPerWarp = 4096;
 static constexpr int64_t computedPerWarp = 1024;
 /// Elements of a state times rows, for each warp, where operands are split in parts: those of both are held beside it.
 static constexpr int64_t exactPerWarp = 1 << 16;
-/// Bytes of a state that goes to registers by way of shared memory; larger ones do directly.
-static constexpr int64_t mostStaged = 48 << 10;
 /// States that change element by element, if no other are there.
 static constexpr size_t mostRunning = 4;
 /// Bytes of shared memory that changes of layout and reductions take.
@@ -53,7 +51,9 @@ static int64_t sharedBytesFor(const Mixer &mixer, const NormalForm &form, const 
     if (how.kind != StateForm::Linear || !how.value)
       continue;
     int64_t key = elements(how.key), value = elements(how.value), productBytes = how.parts() * elementBytes;
-    result += how.parts() > 1 && key * value * 4 > mostStaged ? 0 : std::min(key * value * 4, mostStaged);
+    // Of one that goes to registers directly, this stands for its change of layout.
+    bool isStaged = key * value * 4 <= tile::mostStagedBytes;
+    result += isStaged ? key * value * 4 : how.parts() > 1 ? 0 : tile::mostStagedBytes;
     // Sums along values have the state as an operand in shared memory, others in registers.
     if (isF32 || llvm::any_of(how.readouts, [&](const Readout &what) { return what.axis != how.axis; }))
       result += key * value * productBytes;

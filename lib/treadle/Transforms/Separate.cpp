@@ -131,12 +131,18 @@ static bool isMatrix(Value value) {
 
 /// A matrix that is a state, or is computed from one.
 bool Separator::isOfState(Value value) {
-  if (!isMatrix(value) || isState(value))
-    return isMatrix(value);
-  bool found = false;
-  if (Operation *op = value.getDefiningOp())
-    forOperands(op, [&](Value operand) { found = found || isOfState(operand); });
-  return found;
+  SmallVector<Value> work{value};
+  DenseSet<Value> seen;
+  while (!work.empty()) {
+    Value next = work.pop_back_val();
+    if (!isMatrix(next) || !seen.insert(next).second)
+      continue;
+    if (isState(next))
+      return true;
+    if (Operation *op = next.getDefiningOp())
+      forOperands(op, [&](Value operand) { work.push_back(operand); });
+  }
+  return false;
 }
 
 /// Where a matrix would be an array, its group is put after what it is used with; whether there was any.

@@ -322,3 +322,25 @@ func.func @f(%x: !treadle.field<BTH, f32> {treadle.name = "x"}, %s0: !treadle.fi
   } : (!treadle.field<BTH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BTH, f32>, !treadle.field<BH, f32>)
   return %y : !treadle.field<BTH, f32>
 }
+
+// -----
+
+// expected-error @below {{treadle.shared_bytes of a module are numbers as i64 by names, found {f = 1 : i32}}}
+module attributes {treadle.shared_bytes = {f = 1 : i32}} {}
+
+// -----
+
+func.func @f(%x: tensor<4x4xf32>) -> tensor<4xf32> {
+  // expected-error @below {{treadle.parts is 1, 2 or 3 as i64, found 1000000 : i64}}
+  %y = tile.reduce (%x) along 0 {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %b : f32
+    tile.yield %c : f32
+  } {treadle.parts = 1000000 : i64} : (tensor<4x4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @below {{'treadle.parts' belongs on a tile.reduce}}
+func.func @f() attributes {treadle.parts = 2 : i64} { return }
