@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import venv
 from pathlib import Path
+
+from check_wheel import command
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch==2.11.0", "numpy", "ml_dtypes")
@@ -24,21 +25,11 @@ APART = 5e-3
 """How far the losses of both trainings may be apart, in nats for each byte."""
 
 
-def command(*words: str | Path, **settings: str) -> str:
-    """Run a command that must succeed, with its output shown; the output."""
-    print("+", *words, flush=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), **settings}
-    lines = []
-    with subprocess.Popen(
-        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
-    if process.returncode:
-        sys.exit(f"exit status {process.returncode}")
-    return "".join(lines)
+def run(*words: str | Path) -> str:
+    """Run a command in the checkout, which must succeed, and show its output; the output."""
+    said = command(*words, cwd=ROOT, environment={**os.environ, "PYTHONPATH": str(ROOT / "python")})
+    print(said, end="", flush=True)
+    return said
 
 
 def with_torch() -> Path:
@@ -49,7 +40,7 @@ def with_torch() -> Path:
     python, done = folder / "bin" / "python", folder / "made"
     if not done.exists():
         venv.create(folder, with_pip=True, clear=True)
-        command(python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *PACKAGES)
+        run(python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *PACKAGES)
         done.touch()
     return python
 
@@ -58,9 +49,9 @@ def main() -> None:
     """Check, and train."""
     python = with_torch()
     checks = ("--device=cpu", "--backend=aot_eager", "--dtype=f32", "-k", "^(op|layer)")
-    command(python, ROOT / "test" / "gpu" / "torch_ops.py", *checks)
+    run(python, ROOT / "test" / "gpu" / "torch_ops.py", *checks)
     with tempfile.TemporaryDirectory(prefix="treadle-torch-") as out:
-        said = command(python, ROOT / "examples" / "train_lm.py", "--device=cpu", "--tiny", f"--out={out}")
+        said = run(python, ROOT / "examples" / "train_lm.py", "--device=cpu", "--tiny", f"--out={out}")
         assert {path.name for path in Path(out).iterdir()} == {"losses.csv", "losses.svg"}
     apart = re.search(r"at most ([0-9.e-]+) apart", said)
     if apart is None or not float(apart[1]) <= APART:
