@@ -263,7 +263,7 @@ def call(step: Step, seed: int) -> tuple[dict[str, Any], dict[str, Any], dict[st
     B, T = int(rng.integers(1, 3)), int(rng.choice([0, 1, 2, 3, 5, 9, 16, 17, 40, 70]))
     H, G = ((1, 1), (3, 3), (4, 2), (2, 1))[rng.integers(4)]
     sizes = {"K": int(rng.choice([1, 2, 3, 5, 8, 16, 19])), "V": int(rng.choice([1, 2, 4, 7, 16, 33]))}
-    if rng.random() < 0.1:  # several blocks share a state
+    if rng.random() < 0.2:  # several blocks share a state
         sizes = {"K": int(rng.choice([33, 70])), "V": int(rng.choice([96, 130]))}
     settings: dict[str, Any] = {"output_final_state": True, "reverse": bool(rng.integers(2)), "causal": step.causal}
     rows = B

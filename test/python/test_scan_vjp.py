@@ -10,7 +10,7 @@ import pytest
 import steps
 import vjp_steps
 import window_steps
-from scan_checks import listed, stored
+from scan_checks import SUBJECTS, listed, stored
 from treadle import compiler
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime.scan_call import one_or_all
@@ -96,6 +96,14 @@ def test_from_the_defaults(name: str, final: bool) -> None:
 def test_settings(name: str, settings: dict[str, Any]) -> None:
     scan = ALL[name]
     check(scan, inputs_of(scan, 51, B=1), initial_state=states_of(scan, 1), **settings)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+def test_shared_states_in_segments(subject: Any) -> None:
+    """Blocks have parts of a state, and of its decay; the last segment is so short that most of a state survives it."""
+    K, V = 72, 40
+    initial = one_or_all(subject.states(1, K=K, V=V))
+    check(subject.scan, subject.inputs(70, B=1, K=K, V=V), initial_state=initial, segments=3)
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -313,7 +313,7 @@ bool Segmented::isSharedAxis(unsigned position, unsigned axis) {
   if (isState && isTurnedState(state))
     axis = 1 - axis;
   if (!isState && how.kind == StateForm::Linear)
-    return false; // decays run along the axis that is summed over
+    axis = how.axis; // a decay of channels has one axis, this one of its state
   return sharing.isShared(oldOf(state), axis);
 }
 
