@@ -40,6 +40,8 @@ IN_PYTHON = 300
 """The most tokens of all heads for which Python runs the step."""
 DERIVED: Mapping[str, Mapping[str, Any]] = {"forward": {"chunked": True}, "step": {"initial": True}}
 """The kernels made of a step, and what `Scan.to_mlir` is told of each."""
+SEGMENTS = 3
+"""Into how many parts sequences are split that run at the same time."""
 LARGE = 1 << 31
 """What offsets of 32 bits do not reach."""
 
@@ -111,19 +113,19 @@ class Place:
     def __init__(self, on: str) -> None:
         self.on = on
 
-    def call(self, case: ScanCase, arrays: Arrays) -> dict[str, Array]:
-        """All outputs of a case, those of the step into arrays that held NaN."""
+    def call(self, case: ScanCase, arrays: Arrays, **settings: Any) -> dict[str, Array]:
+        """All outputs of a case, those of the step into arrays that held NaN; settings: more keywords of the call."""
         own = case.outputs.keys() - {f"{name}_final" for name in case.states}
         blank = {name: poisoned(case.outputs[name], case.dtype) for name in own}
-        return self.fetch(case.call(self.put({**arrays, **blank}, case), on=self.on))
+        return self.fetch(case.call(self.put({**arrays, **blank}, case), on=self.on, **settings))
 
     def step(self, case: ScanCase, arrays: Arrays) -> dict[str, Array]:
         """All outputs of one token."""
         return self.fetch(case.call_step(self.put(arrays, case), on=self.on))
 
-    def gradients(self, case: ScanCase, arrays: Arrays, weights: Arrays) -> dict[str, Array]:
+    def gradients(self, case: ScanCase, arrays: Arrays, weights: Arrays, **settings: Any) -> dict[str, Array]:
         """Gradients of outputs that are weighed, of inputs and initial states."""
-        return self.fetch(case.vjp(self.put(arrays, case), self.put(weights, case), on=self.on))
+        return self.fetch(case.vjp(self.put(arrays, case), self.put(weights, case), on=self.on, **settings))
 
     def put(self, arrays: Arrays, case: ScanCase) -> dict[str, Any]:
         """Arrays as a call takes them."""
@@ -146,12 +148,12 @@ class Gpu(Place):
         if not self.torch.cuda.is_available():
             raise TreadleError("expected a CUDA device that PyTorch can use, found none")
 
-    def call(self, case: ScanCase, arrays: Arrays) -> dict[str, Array]:
+    def call(self, case: ScanCase, arrays: Arrays, **settings: Any) -> dict[str, Array]:
         """All outputs of a case, in memory that held NaN."""
         shapes = case.outputs.values()
         blank = [self.torch.full(shape, math.nan, dtype=self.torch.float32, device="cuda") for shape in shapes]
         del blank  # new tensors of these sizes come from here
-        return super().call(case, arrays)
+        return super().call(case, arrays, **settings)
 
     def put(self, arrays: Arrays, case: ScanCase) -> dict[str, Any]:
         torch, made = self.torch, {}
@@ -221,6 +223,11 @@ def in_parts(at: Place, case: ScanCase, arrays: Arrays, forward: Arrays) -> Iter
         yield Comparison(f"split at {cut}", joined(case, [before, after]), "forward", forward)
 
 
+def in_segments(at: Place, case: ScanCase, arrays: Arrays, forward: Arrays) -> Iterator[Comparison]:
+    """Segments of every sequence at the same time, then put together."""
+    yield Comparison("in segments", at.call(case, arrays, segments=SEGMENTS), "forward", forward)
+
+
 def token_by_token(at: Place, case: ScanCase, arrays: Arrays, forward: Arrays) -> Iterator[Comparison]:
     """`.step`, the state handed on."""
     start, parts = max(0, case.T - STEPS), []
@@ -274,6 +281,7 @@ def heads_first(at: Place, case: ScanCase, arrays: Arrays, forward: Arrays) -> I
 
 FORMS: Mapping[str, Callable[[Place, ScanCase, Arrays, Arrays], Iterator[Comparison]]] = {
     "split": in_parts,
+    "in segments": in_segments,
     "token by token": token_by_token,
     "packed": one_after_another,
     "reversed twice": turned,

@@ -27,6 +27,7 @@ from treadle.testing import (
     unpack,
 )
 from treadle.verification import (
+    SEGMENTS,
     Arrays,
     Fault,
     Finding,
@@ -181,6 +182,13 @@ def packed(at: Place, of: Subject) -> Iterator[Verdict]:
     yield from of.judged("gradients packed", apart, "gradients", whole)
 
 
+def in_segments(at: Place, of: Subject) -> Iterator[Verdict]:
+    """Segments of every sequence at the same time, then put together."""
+    found = at.gradients(of.case, of.arrays, of.weights, segments=SEGMENTS)
+    whole = at.gradients(of.case, of.arrays, of.weights)
+    yield from of.judged("gradients in segments", found, "gradients", whole)
+
+
 FORMS: Mapping[str, Callable[[Place, Subject], Iterator[Verdict]]] = {
     "gradients twice": twice,
     "gradients through the state": through_the_state,
@@ -222,13 +230,18 @@ def differences(of: Subject) -> Iterator[Verdict]:
 
 def verify_gradients(package: Kernel, cases: list[ScanCase], at: Place, seed: int = 0) -> Iterator[Finding]:
     """The gradients of every step that a package's cases call, on sizes of the first of them that is plain; those of
-    calls with `causal=False`, where the step has them, on sizes of the first that is plain but for that.
+    calls with `causal=False`, where the step has them, on sizes of the first that is plain but for that. In segments,
+    on the sizes with the largest states, which blocks share.
     """
     for kernel in dict.fromkeys(case.kernel for case in cases):
         plain = [case for case in cases if case.kernel == kernel and is_plain(replace(case, causal=True))]
         causal = [case for case in plain if case.causal]
         if causal:
             yield from _verified(package, causal[0], at, seed)
+            with blaming(f"{package.folder / 'cases.py'}, {causal[0].name}"):
+                largest = max(causal, key=lambda case: sum(map(math.prod, case.states.values())))
+                of = subject(replace(largest, dtype="f32", B=1, T=34, initial=True, final=True), seed)
+            yield from _attempted(of, "gradients in segments", lambda of=of: in_segments(at, of))  # type: ignore[misc]
         else:
             why = "no case calls the step from the first token to the last, causal, on arrays [B, T, H, ...]"
             yield Skipped(scan=kernel, form="gradients", why=why)

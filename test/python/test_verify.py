@@ -114,6 +114,7 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "forward = the definition",
             "the step run by Python = the definition",
             "split = forward",
+            "in segments = forward",
             "token by token = forward",
             "packed = forward",
             "empty sequences = their initial states",
@@ -124,6 +125,7 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "gradients through the state = gradients",
             "gradients packed = gradients",
             "gradients twice = gradients",
+            "gradients in segments = gradients",
             *([] if windows else NOT_CAUSAL),
         }
         assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
@@ -185,7 +187,7 @@ def test_a_wrong_definition(package: Path, tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr()
     assert "FAIL mean: forward = the definition: 20 of 20 outputs" in printed.out
     assert "ok   mean: packed = forward" in printed.out
-    assert "treadle-verify: error: 52 of 217 comparisons disagree" in printed.err
+    assert "treadle-verify: error: 52 of 240 comparisons disagree" in printed.err
     line = "mean-bf16-T70-H3: forward and the definition disagree on o: relative error 9."
     assert line in printed.err and "(bound 5e-03), absolute" in printed.err and ", seed 0" in printed.err
     assert "more" in printed.err.splitlines()[-1]
@@ -201,6 +203,7 @@ def spoil(results: Any) -> Any:
 FAULTS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "token by token and forward": ("step", lambda keywords: True),
     "split at 35 and forward": ("__call__", lambda keywords: keywords["initial_state"] is not None),
+    "in segments and forward": ("__call__", lambda keywords: "segments" in keywords),
     "packed and forward": ("__call__", lambda keywords: keywords["cu_seqlens"] is not None),
     "empty sequences and their initial states": ("__call__", lambda keywords: keywords["cu_seqlens"] is not None),
     "reversed twice and forward": ("__call__", lambda keywords: keywords["reverse"]),
@@ -241,6 +244,7 @@ WRONG_GRADIENTS: dict[str, tuple[str, Applies]] = {
     "finite differences and those of the step run by Python": ("reference_vjp", lambda keywords, calls: True),
     "gradients twice and gradients": ("vjp", lambda keywords, calls: calls % 2 == 0),
     "gradients through the state and gradients": ("vjp", lambda keywords, calls: keywords["x"].shape[:2] == (2, 17)),
+    "gradients in segments and gradients": ("vjp", lambda keywords, calls: "segments" in keywords),
     "gradients packed and gradients": ("vjp", lambda keywords, calls: keywords["cu_seqlens"] is not None),
     "gradients, not causal and those of the step run by Python": (
         "vjp", lambda keywords, calls: not keywords["causal"],
@@ -512,17 +516,19 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(verification, "LARGE", 1 << 17)
 
     def on_cpu(right: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-        def call(case: ScanCase, arrays: Any, on: str) -> dict[str, Any]:
+        def call(case: ScanCase, arrays: Any, on: str, **settings: Any) -> dict[str, Any]:
             assert on == "gpu"
-            return {name: np.asarray(x).view(Tensor) for name, x in right(case, arrays, on="cpu").items()}
+            found = right(case, arrays, on="cpu", **settings)
+            return {name: np.asarray(x).view(Tensor) for name, x in found.items()}
 
         return call
 
     right = ScanCase.vjp
 
-    def vjp(case: ScanCase, arrays: Any, weights: Any, on: str) -> dict[str, Any]:
+    def vjp(case: ScanCase, arrays: Any, weights: Any, on: str, **settings: Any) -> dict[str, Any]:
         assert on == "gpu"
-        return {name: np.asarray(x).view(Tensor) for name, x in right(case, arrays, weights, on="cpu").items()}
+        found = right(case, arrays, weights, on="cpu", **settings)
+        return {name: np.asarray(x).view(Tensor) for name, x in found.items()}
 
     monkeypatch.setattr(ScanCase, "vjp", vjp)
     monkeypatch.setattr(ScanCase, "call", on_cpu(ScanCase.call))

@@ -7,15 +7,15 @@ A mixer's package is a folder with kernel.py (its steps, @td.scan), reference.py
 cases.py (sizes and inputs); kernels/README.md says what is in them. Each step is run on the package's cases and at the
 lengths around those that are often wrong. These must agree, within the bound of each case:
 
-    the definition; the step, run by Python in float64; the compiled forward; two calls, the state handed on; token by
-    token; sequences packed one after another, empty ones among them; reversed twice; heads first; causal=False and its
-    definition, where a step has that form; on a GPU, outputs of more than 2^31 elements
+    the definition; the step, run by Python in float64; the compiled forward; two calls, the state handed on; segments
+    at the same time; token by token; sequences packed one after another, empty ones among them; reversed twice; heads
+    first; causal=False and its definition, where a step has that form; on a GPU, outputs of more than 2^31 elements
 
 and of gradients, within their bounds:
 
     differences of the step's values, along random directions; those of the step, run by Python; those that are
-    compiled; of two calls, through the state between them; of sequences packed one after another; of two runs, the
-    same bits
+    compiled; of two calls, through the state between them; of segments at the same time, where states are largest; of
+    sequences packed one after another; of two runs, the same bits
 
 td.stop_gradient is taken for a constant: where what it stops does not cancel, differences disagree.
 
