@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shared_steps
 import steps
 import vjp_steps
 import window_steps
-from scan_checks import SUBJECTS, listed, stored
+from scan_checks import SUBJECTS, listed, same, stored
 from treadle import compiler
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime.scan_call import one_or_all
@@ -104,6 +105,20 @@ def test_shared_states_in_segments(subject: Any) -> None:
     K, V = 72, 40
     initial = one_or_all(subject.states(1, K=K, V=V))
     check(subject.scan, subject.inputs(70, B=1, K=K, V=V), initial_state=initial, segments=3)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+@pytest.mark.parametrize("scan", shared_steps.SCANS, ids=lambda scan: scan.name)
+def test_shared_states_of_constants(scan: Any, segments: int) -> None:
+    """Blocks have parts of a state, of which what is added says nothing."""
+    rng = np.random.default_rng(0)
+    sizes = {"K": 33, "V": 96}
+    inputs = {
+        p.name: stored(rng.standard_normal((1, 40, 1, *(a.size(sizes) for a in p.axes))), "f32") for p in scan.inputs
+    }
+    result = scan(**inputs, output_final_state=True, segments=segments)
+    same(result, scan.reference(**inputs, output_final_state=True))
+    check(scan, inputs, segments=segments)
 
 
 @pytest.mark.parametrize("name", SOME)

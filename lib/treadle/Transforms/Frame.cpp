@@ -14,8 +14,8 @@ using namespace treadle;
 /// Bytes of states that a block keeps in registers, token by token: few, as blocks are many and take turns.
 static constexpr int64_t stateBytesByTokens = 20 << 10;
 
-Frame::Frame(const Mixer &mixer, int64_t rows, int64_t least)
-    : mixer(mixer), scan(mixer.scan), sharing(scan, mixer.indexed, rows ? mixer.stateBytes : stateBytesByTokens),
+Frame::Frame(const Mixer &mixer, const NormalForm &form, int64_t rows, int64_t least)
+    : mixer(mixer), scan(mixer.scan), sharing(scan, form, mixer.indexed, rows ? mixer.stateBytes : stateBytesByTokens),
       builder(mixer.function), loc(scan->getLoc()), rows(rows), least(least) {
   isApproximate = !narrowestOutput(scan).isF32();
 }

@@ -15,7 +15,7 @@ protected:
   using Type = mlir::Type;
   using Location = mlir::Location;
 
-  Frame(const Mixer &mixer, int64_t rows = 0, int64_t least = 1);
+  Frame(const Mixer &mixer, const NormalForm &form, int64_t rows = 0, int64_t least = 1);
 
   /// The kernel's signature, before the mixer. `suffix`: of its name.
   void begin(llvm::StringRef suffix = "");

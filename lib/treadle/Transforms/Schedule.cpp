@@ -95,7 +95,7 @@ FailureOr<ChunkKernel::Schedule> ChunkKernel::choose(Mixer &mixer, const NormalF
     return Schedule();
   }
   mixer.stateBytes = sharedBytes < muchShared ? stateBytesOfLittle : stateBytes;
-  Sharing sharing(scan, mixer.indexed, mixer.stateBytes);
+  Sharing sharing(scan, form, mixer.indexed, mixer.stateBytes);
   StepWriter sizes(sharing, {}, 0, ChunkKernel::leastSize);
   SmallVector<Value> work(scan.getYield().getOutputs());
   DenseSet<Value> seen;

@@ -59,7 +59,7 @@ static bool keepsChange(ScanOp scan, const StateForm &how) {
 }
 
 Segmented::Segmented(const Mixer &mixer, const NormalForm &form, Pass pass, bool isTurned, int64_t rows, int64_t least)
-    : Frame(mixer, rows, least), form(form), pass(pass), isTurned(isTurned) {
+    : Frame(mixer, form, rows, least), form(form), pass(pass), isTurned(isTurned) {
   if (pass != Whole)
     for (auto [state, how] : llvm::enumerate(form.states))
       if (keepsChange(scan, how))

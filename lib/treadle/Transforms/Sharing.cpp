@@ -1,6 +1,7 @@
 //===-- Sharing.cpp - an axis that blocks share ----------------------------===//
 
 #include "Sharing.h"
+#include "Normalise.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tile/IR/Tile.h"
@@ -111,7 +112,19 @@ void Sharing::relate(Operation *op) {
       [&](Value value, unsigned axis) { mix(value, axis); });
 }
 
-Sharing::Sharing(ScanOp scan, bool inPlace, int64_t maxBytes) {
+/// A piece of a state's form, if there is one, runs along these axes of the state. Nothing else may say so of
+/// constants.
+void Sharing::joinPiece(Value piece, Value state, ArrayRef<unsigned> axes) {
+  if (!piece)
+    return;
+  if (!first.count(piece))
+    relate(piece.getDefiningOp());
+  if (shapeOf(piece).size() == axes.size())
+    for (auto [axis, of] : llvm::enumerate(axes))
+      join(piece, axis, state, of);
+}
+
+Sharing::Sharing(ScanOp scan, const NormalForm &form, bool inPlace, int64_t maxBytes) {
   for (Value argument : scan.getStep().getArguments())
     add(argument);
   for (Operation &op : scan.getStep().front().without_terminator())
@@ -125,6 +138,16 @@ Sharing::Sharing(ScanOp scan, bool inPlace, int64_t maxBytes) {
   for (Value output : scan.getYield().getOutputs())
     if (!first.count(output))
       relate(output.getDefiningOp());
+  for (auto [state, how] : llvm::zip(scan.getStateArguments(), form.states)) {
+    auto all = llvm::to_vector(llvm::seq<unsigned>(shapeOf(state).size()));
+    joinPiece(how.key, state, how.axis);
+    joinPiece(how.value, state, 1 - how.axis);
+    joinPiece(how.decay.channel, state, how.axis);
+    for (const Readout &readout : how.readouts)
+      joinPiece(readout.query, state, readout.axis);
+    joinPiece(how.x, state, all);
+    joinPiece(how.factor, state, all);
+  }
   // Two axes of one value that run together are a diagonal, of which a block would need more than its own.
   for (auto [value, number] : first) {
     unsigned rank = shapeOf(value).size();

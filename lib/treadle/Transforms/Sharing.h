@@ -11,6 +11,8 @@ namespace treadle {
 using AxisJoin = llvm::function_ref<void(mlir::Value, unsigned, mlir::Value, unsigned)>;
 using AxisMeet = llvm::function_ref<void(mlir::Value, unsigned)>;
 
+struct NormalForm;
+
 /// Which axes of an op's results are which of its operands', and along which its elements meet or are counted.
 void relateAxes(mlir::Operation *op, AxisJoin join, AxisMeet meet);
 
@@ -19,8 +21,8 @@ void relateAxes(mlir::Operation *op, AxisJoin join, AxisMeet meet);
 class Sharing {
 public:
   /// `inPlace`: final states may be written to where others' initial ones are, so that all must have the axis.
-  /// `maxBytes`: of states that a block should have.
-  Sharing(ScanOp scan, bool inPlace, int64_t maxBytes);
+  /// `maxBytes`: of states that a block should have. `form`: of the step, whose pieces run along axes of states.
+  Sharing(ScanOp scan, const NormalForm &form, bool inPlace, int64_t maxBytes);
 
   /// How many blocks share the axis; 1 if none is shared.
   int64_t numBlocks() const { return blocks; }
@@ -36,6 +38,7 @@ public:
 private:
   void add(mlir::Value value);
   void join(mlir::Value a, unsigned i, mlir::Value b, unsigned j);
+  void joinPiece(mlir::Value piece, mlir::Value state, llvm::ArrayRef<unsigned> axes);
   void relate(mlir::Operation *op);
   void mix(mlir::Value value, unsigned axis) { mixed.push_back(first.lookup(value) + axis); }
   void choose(ScanOp scan, bool inPlace, int64_t maxBytes);
