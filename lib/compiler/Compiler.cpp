@@ -127,7 +127,7 @@ private:
   }
 
   /// The chunks of mixers are chosen by an estimate of the shared memory that they take. Where that is too low, they
-  /// are chosen again, with less to share out.
+  /// are chosen again, with less to share out; kernels that go token by token no longer load ahead.
   bool takeLess() {
     bool isLess = false;
     if (!module)
@@ -135,8 +135,8 @@ private:
     for (auto kernel : module->getOps<func::FuncOp>()) {
       auto derivation = kernel->getAttrOfType<DictionaryAttr>("treadle.derivation");
       auto rows = derivation ? derivation.getAs<IntegerAttr>("chunk") : IntegerAttr();
-      if (!kernel->hasAttr("tile.shared_bytes") || !rows || rows.getInt() == 1)
-        continue; // or token by token, which no share changes
+      if (!kernel->hasAttr("tile.shared_bytes") || !rows || (rows.getInt() == 1 && tile::numStages(kernel) == 1))
+        continue;
       StringRef name = kernel.getName();
       if (StringRef whole = name; whole.consume_back("_segments") && module->lookupSymbol(whole))
         name = whole;

@@ -39,4 +39,13 @@ def ends(k: td.In["K"], v: td.In["V"], S: td.State["K", "V"] = 0.5, z: td.State[
     return v, S, new
 
 
+@td.scan
+def gated(q: td.In["K"], k: td.In["K"], v: td.In["V"], S: td.State["K", "V"], Z: td.State["K", "V"]):
+    """Matrices that change element by element: of each, a segment has two."""
+    gate = td.sigmoid(q[:, None] + v[None, :])
+    S = gate * S + td.outer(k, v)
+    Z = (1 - gate) * Z + td.outer(q, v)
+    return q @ (S - Z), S, Z
+
+
 SCANS = (fades, fades_along_values, alike_along_values, counts, ends)

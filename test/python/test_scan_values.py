@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shared_steps
 import steps
 from scan_checks import BY_NAME, NAMES, agree, check, close, listed, same, stored
 from treadle import compiler
@@ -268,6 +269,14 @@ def test_segments(name: str, reverse: bool) -> None:
     inputs = subject.inputs(60, B=1)
     result = subject.scan(**inputs, **packed, segments=2, chunk=16)
     same(result, subject.scan.reference(**inputs, **packed), "packed")
+
+
+def test_segments_of_large_matrices() -> None:
+    """Of these, segments are not loaded ahead of their turn: that would take more shared memory than there is."""
+    rng = np.random.default_rng(0)
+    inputs = {name: stored(rng.standard_normal((1, 40, 1, D)), "f32") for name, D in (("q", 16), ("k", 16), ("v", 260))}
+    result = shared_steps.gated(**inputs, output_final_state=True, segments=2, on="sim")
+    same(result, shared_steps.gated.reference(**inputs, output_final_state=True))
 
 
 @pytest.mark.parametrize("settings", [{}, {"reverse": True}, {"causal": False}, {"output_final_state": True}])

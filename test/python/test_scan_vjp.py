@@ -11,7 +11,7 @@ import shared_steps
 import steps
 import vjp_steps
 import window_steps
-from scan_checks import SUBJECTS, listed, same, stored
+from scan_checks import BY_NAME, SUBJECTS, listed, same, stored
 from treadle import compiler
 from treadle.errors import KernelError, LaunchError, TreadleError
 from treadle.runtime.scan_call import one_or_all
@@ -119,6 +119,12 @@ def test_shared_states_of_constants(scan: Any, segments: int) -> None:
     result = scan(**inputs, output_final_state=True, segments=segments)
     same(result, scan.reference(**inputs, output_final_state=True))
     check(scan, inputs, segments=segments)
+
+
+def test_quotients_that_are_not_causal() -> None:
+    """Gradients are differences of what is read: as exact as where they are causal."""
+    subject = BY_NAME["linear_attention"]
+    check(subject.scan, subject.inputs(45, B=1, K=72, V=72, dtype="bf16"), causal=False)
 
 
 @pytest.mark.parametrize("name", SOME)

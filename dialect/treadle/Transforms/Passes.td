@@ -57,7 +57,8 @@ def Sequential : Pass<"treadle-sequential", "::mlir::ModuleOp"> {
   let summary = "from mixers to kernels that walk the sequence step by step";
   let description = [{
     Every function with `treadle.mixer` becomes a `tile.kernel` of the same name: one block for each head of each sequence, or several that
-    share an axis of the states, keeps the states in registers and runs the step once for every time. Sizes are padded to powers of two.
+    share an axis of the states, keeps the states in registers and runs the step once for every time. Where the module's `treadle.shared_bytes` has the
+    function's name, its loops do not load ahead. Sizes are padded to powers of two.
   }];
   let dependentDialects = ["::treadle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

@@ -416,20 +416,21 @@ JointStep::Cut JointStep::cutOf(ValueRange roots, unsigned walk) {
 /// Gradients that are sums of what is read of states in several ways, as those of a quotient are, which may be small
 /// beside what is added.
 void JointStep::findDifferences() {
+  auto readsStates = [&](Value value) { return walkOf(value) == (scan.getNoncausal() ? Final : Past); };
   auto readsOf = [&](Value value) {
     llvm::SmallSetVector<Value, 8> reads;
     for (Value each : used(value))
       if (auto reduce = each.getDefiningOp<tile::ReduceOp>();
-          reduce && walkOf(each) == Past && shapeOf(reduce.getOperand(0)).size() > 1)
+          reduce && readsStates(each) && shapeOf(reduce.getOperand(0)).size() > 1)
         reads.insert(each);
     return reads;
   };
   for (Value gradient : inputGradients) {
-    if (!gradient || walkOf(gradient) != Past)
+    if (!gradient || !readsStates(gradient))
       continue;
     for (Value value : used(gradient)) {
       auto sum = value.getDefiningOp<arith::AddFOp>();
-      if (!sum || walkOf(sum.getLhs()) != Past || walkOf(sum.getRhs()) != Past)
+      if (!sum || !readsStates(sum.getLhs()) || !readsStates(sum.getRhs()))
         continue;
       auto left = readsOf(sum.getLhs()), right = readsOf(sum.getRhs());
       if (left.empty() || right.empty() || (llvm::set_is_subset(left, right) && llvm::set_is_subset(right, left)))

@@ -251,6 +251,10 @@ LogicalResult Kernel::write() {
   begin(pass == FirstPass ? "_segments" : "");
   if (!kernel->hasAttr("tile.num_warps"))
     kernel->setAttr("tile.num_warps", builder.getI32IntegerAttr(int32_t(chooseWarps())));
+  func::FuncOp whole = mixer.function;
+  auto shares = whole->getParentOfType<ModuleOp>()->getAttrOfType<DictionaryAttr>("treadle.shared_bytes");
+  if (shares && shares.contains(whole.getName()))
+    kernel->setAttr("tile.num_stages", builder.getI32IntegerAttr(1));
   if (failed(place()) || failed(loadConstants()))
     return failure();
   if (failed(pass == FirstPass ? segments() : scan.getNoncausal() ? noncausal() : causal()))

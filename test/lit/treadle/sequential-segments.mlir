@@ -57,3 +57,23 @@ func.func @delay(%x: !treadle.field<BTH, f32> {treadle.name = "x"}) -> (!treadle
   } : (!treadle.field<BTH, f32>) from (!treadle.field<BH, f32>) -> (!treadle.field<BTH, f32>, !treadle.field<BH, f32>)
   return %o : !treadle.field<BTH, f32>
 }
+
+// -----
+
+// Too little shared memory for loading ahead.
+// CHECK-LABEL: func.func @little_segments(
+// CHECK-SAME: tile.num_stages = 1 : i32
+// CHECK-LABEL: func.func @little(
+// CHECK-SAME: tile.num_stages = 1 : i32
+module attributes {treadle.shared_bytes = {little = 40000 : i64}} {
+func.func @little(%x: !treadle.field<BTH, 64xf32> {treadle.name = "x"}) -> (!treadle.field<BTH, 64xf32> {treadle.name = "o"})
+    attributes {treadle.mixer, treadle.split} {
+  %S0 = treadle.fill 0.0 : !treadle.field<BH, 64xf32>
+  %o, %S2 = treadle.scan (%x) from (%S0) {
+  ^bb0(%x1: tensor<64xf32>, %S: tensor<64xf32>):
+    %S1 = arith.maximumf %x1, %S : tensor<64xf32>
+    treadle.yield %S1 : tensor<64xf32> next %S1 : tensor<64xf32>
+  } : (!treadle.field<BTH, 64xf32>) from (!treadle.field<BH, 64xf32>) -> (!treadle.field<BTH, 64xf32>, !treadle.field<BH, 64xf32>)
+  return %o : !treadle.field<BTH, 64xf32>
+}
+}
