@@ -1,4 +1,4 @@
-"""Steps of states that blocks share an axis of, where what is added says nothing of that axis."""
+"""Steps of states that are large: blocks share an axis of them, or can not."""
 
 import treadle as td
 
@@ -41,11 +41,11 @@ def ends(k: td.In["K"], v: td.In["V"], S: td.State["K", "V"] = 0.5, z: td.State[
 
 @td.scan
 def gated(q: td.In["K"], k: td.In["K"], v: td.In["V"], S: td.State["K", "V"], Z: td.State["K", "V"]):
-    """Matrices that change element by element: of each, a segment has two."""
+    """Matrices that change element by element, of each of which a segment has two; no axis can be shared."""
     gate = td.sigmoid(q[:, None] + v[None, :])
     S = gate * S + td.outer(k, v)
     Z = (1 - gate) * Z + td.outer(q, v)
-    return q @ (S - Z), S, Z
+    return q @ (S - Z) * td.tanh(k @ (S @ v)), S, Z
 
 
 SCANS = (fades, fades_along_values, alike_along_values, counts, ends)
