@@ -443,21 +443,46 @@ def repeated(case: ScanCase, tensors: Mapping[str, Any], times: int) -> dict[str
     return {name: x.repeat(times, *[1] * (x.dim() - 1)) if name in batched else x for name, x in tensors.items()}
 
 
-def verify_large(case: ScanCase, at: Place, seed: int = 0) -> Iterator[Finding]:
-    """Repeat sequences of a plain case until an output has more than 2^31 elements: each must give what it did."""
-    form = "more than 2^31 elements"
+def large(case: ScanCase, at: Place, form: str, copies: float) -> tuple[ScanCase, int] | Skipped:
+    """A plain case on short sequences, and how often they are repeated for an output of more than 2^31 elements.
+
+    copies: how often what the call is given and returns has to fit into memory.
+    """
     if not isinstance(at, Gpu):
-        yield Skipped(scan=case.kernel, form=form, why="needs a GPU, and tens of gigabytes there")
-        return
+        return Skipped(scan=case.kernel, form=form, why="needs a GPU, and tens of gigabytes there")
     few = replace(case, B=8, T=1024, H=4, G=0, initial=False, final=True)
     times = LARGE // max(math.prod(shape) for shape in few.outputs.values()) + 1
     many = replace(few, B=few.B * times)
     shapes = {**many.given, **many.outputs}
-    needed = sum(math.prod(shape) * itemsize(many.dtype_of(name)) for name, shape in shapes.items())
+    needed = copies * sum(math.prod(shape) * itemsize(many.dtype_of(name)) for name, shape in shapes.items())
     free = at.torch.cuda.mem_get_info()[0]
     if needed > 0.9 * free:
-        yield Skipped(scan=case.kernel, form=form, why=f"needs {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free")
+        why = f"needs {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free"
+        return Skipped(scan=case.kernel, form=form, why=why)
+    return few, times
+
+
+def worst_part(at: Any, few: ScanCase, name: str, whole: Any, alone: Any) -> tuple[float, float]:
+    """The largest errors of the parts of a tensor that should each be another."""
+    errors = [(0.0, 0.0)]
+    for part in whole.split(len(alone)) if whole.dim() else (whole,):
+        if not at.torch.equal(part, alone):
+            arrays = at.fetch({"found": part, "wanted": alone})
+            one, other = (unpack(array, few.dtype_of(name)) for array in arrays.values())
+            errors.append((relative_error(one, other), absolute_error(one, other)))
+    relative, absolute = map(float, np.max(errors, axis=0))  # NaN, where one is
+    return relative, absolute
+
+
+def verify_large(case: ScanCase, at: Place, seed: int = 0) -> Iterator[Finding]:
+    """Repeat sequences of a plain case until an output has more than 2^31 elements: each must give what it did."""
+    form = "more than 2^31 elements"
+    sizes = large(case, at, form, copies=1)
+    if isinstance(sizes, Skipped):
+        yield sizes
         return
+    few, times = sizes
+    many = replace(few, B=few.B * times)
     given = at.put(inputs_of(few, seed), few)
     try:
         alone = few.call(given, on="gpu")
@@ -466,11 +491,4 @@ def verify_large(case: ScanCase, at: Place, seed: int = 0) -> Iterator[Finding]:
         yield Fault(scan=case.kernel, case=many.name, form=form, error=str(error))
         return
     for output, whole in found.items():
-        errors = [(0.0, 0.0)]
-        for part in whole.split(few.B):
-            if not at.torch.equal(part, alone[output]):
-                arrays = at.fetch({"found": part, "wanted": alone[output]})
-                one, other = (unpack(array, few.dtype_of(output)) for array in arrays.values())
-                errors.append((relative_error(one, other), absolute_error(one, other)))
-        relative, absolute = map(float, np.max(errors, axis=0))  # NaN, where one is
-        yield verdict(many, seed, form, "few", output, relative, absolute)
+        yield verdict(many, seed, form, "few", output, *worst_part(at, few, output, whole, alone[output]))

@@ -38,9 +38,12 @@ from treadle.verification import (
     during,
     inputs_of,
     is_plain,
+    large,
     noncausal,
     outputs_of,
+    repeated,
     widened,
+    worst_part,
 )
 
 TOKENS = 5
@@ -248,6 +251,33 @@ def verify_gradients(package: Kernel, cases: list[ScanCase], at: Place, seed: in
         if plain:
             found = noncausal(plain[0], f"gradients{NOT_CAUSAL}")
             yield from [found] if isinstance(found, Skipped) else _verified(package, found, at, seed)
+
+
+def verify_large_gradients(case: ScanCase, at: Place, seed: int = 0) -> Iterator[Finding]:
+    """Repeat sequences of a plain case until an output has more than 2^31 elements: the gradients of each must be what
+    they were, and those of what all sequences share as many times as large.
+    """
+    form = "gradients of more than 2^31 elements"
+    sizes = large(case, at, form, copies=2.5)
+    if isinstance(sizes, Skipped):
+        yield sizes
+        return
+    few, times = sizes
+    many, of = replace(few, B=few.B * times), subject(few, seed)
+    given, weights = at.put(of.arrays, few), at.put(of.weights, few)
+    try:
+        alone = few.vjp(given, weights, on="gpu")
+        wide = {name: x.repeat(times, *[1] * (x.dim() - 1)) for name, x in weights.items()}
+        found = many.vjp(repeated(few, given, times), wide, on="gpu")
+    except TreadleError as error:
+        yield Fault(scan=case.kernel, case=many.name, form=form, error=str(error))
+        return
+    batched = {p.name for p in few.scan.inputs if "B" in p.indices}
+    for name, whole in found.items():
+        one = alone[name] if name in batched else alone[name] * times
+        bounds = DECAY_GRADIENT_TOLERANCES if name in of.loose else GRADIENT_TOLERANCES
+        errors = worst_part(at, few, name, whole, one)
+        yield replace(of, case=many).verdict(form, "few", name, errors, bounds[few.dtype])
 
 
 def _verified(package: Kernel, plain: ScanCase, at: Place, seed: int) -> Iterator[Finding]:

@@ -128,7 +128,9 @@ def test_every_package(name: str, capsys: pytest.CaptureFixture[str]) -> None:
             "gradients in segments = gradients",
             *([] if windows else NOT_CAUSAL),
         }
-        assert f"{scan}: not verified: more than 2^31 elements: needs a GPU, and tens of gigabytes there" in lines
+        for form in ("more", "gradients of more"):
+            why = "elements: needs a GPU, and tens of gigabytes there"
+            assert f"{scan}: not verified: {form} than 2^31 {why}" in lines
     assert not any(line.startswith("FAIL") for line in lines)
 
 
@@ -538,7 +540,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_on_a_gpu(gpu: Any, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(package, "--on=gpu", "-o", tmp_path / "c.json") == 0
-    assert "ok   mean: more than 2^31 elements = few: 2 outputs, error / bound at most 0" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "ok   mean: more than 2^31 elements = few: 2 outputs, error / bound at most 0" in out
+    assert "ok   mean: gradients of more than 2^31 elements = few: 2 outputs, error / bound at most 0" in out
     made = json.loads((tmp_path / "c.json").read_text())
     assert made["on"] == "gpu" and made["gpu"]["name"] == "one GPU" and made["skipped"] == []
     (large,) = {v["case"] for v in made["verdicts"] if v["form"] == "more than 2^31 elements"}
@@ -562,10 +566,30 @@ def test_large_outputs_that_differ(
     assert "mean-bf16-B16-T1024-H4: more than 2^31 elements and few disagree on o: relative error nan" in err
 
 
+@pytest.mark.parametrize("name", ["x", "decay"])
+def test_large_gradients_that_differ(
+    name: str, gpu: Any, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = ScanCase.vjp
+
+    def wrong(case: ScanCase, arrays: Any, weights: Any, **settings: Any) -> dict[str, Any]:
+        found = right(case, arrays, weights, **settings)
+        if case.B == 16:
+            found[name][-1] *= 2
+        return found
+
+    monkeypatch.setattr(ScanCase, "vjp", wrong)
+    assert run(package, "--on=gpu") == 1
+    err = capsys.readouterr().err
+    assert f"mean-bf16-B16-T1024-H4: gradients of more than 2^31 elements and few disagree on d{name}: relative" in err
+
+
 def test_large_outputs_that_do_not_fit(gpu: Any, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gpu.cuda.mem_get_info = lambda: (1 << 10, 1 << 10)
     assert run(package, "--on=gpu") == 0
-    assert "mean: not verified: more than 2^31 elements: needs 0 GB, and 0 GB are free" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    for form in ("more", "gradients of more"):
+        assert f"mean: not verified: {form} than 2^31 elements: needs 0 GB, and 0 GB are free" in out
 
 
 def test_ptxas_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:

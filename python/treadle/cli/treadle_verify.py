@@ -15,7 +15,7 @@ and of gradients, within their bounds:
 
     differences of the step's values, along random directions; those of the step, run by Python; those that are
     compiled; of two calls, through the state between them; of segments at the same time, where states are largest; of
-    sequences packed one after another; of two runs, the same bits
+    sequences packed one after another; of two runs, the same bits; on a GPU, of more than 2^31 elements
 
 td.stop_gradient is taken for a constant: where what it stops does not cancel, differences disagree.
 
@@ -55,7 +55,7 @@ from treadle.verification import (
     verify,
     verify_large,
 )
-from treadle.verified_gradients import verify_gradients
+from treadle.verified_gradients import verify_gradients, verify_large_gradients
 
 SHOWN = 20
 """The most disagreements that are printed."""
@@ -90,6 +90,7 @@ def _run(options: argparse.Namespace) -> int:
     found += verify_gradients(package, cases, at, options.seed)
     for case in {case.kernel: case for case in filter(is_plain, [*cases, package.cases.DEMO])}.values():
         found += verify_large(case, at, options.seed)
+        found += verify_large_gradients(case, at, options.seed)
     _summarise(found)
     if options.out is not None:
         certificate.write(options.out, certificate.certificate(package, at, _arch(at), cases, found))
