@@ -485,7 +485,7 @@ def verify_large(case: ScanCase, at: Place, seed: int = 0) -> Iterator[Finding]:
     many = replace(few, B=few.B * times)
     given = at.put(inputs_of(few, seed), few)
     try:
-        alone = few.call(given, on="gpu")
+        alone = few.call(given, on="gpu", segments=1)  # as many are
         found = many.call(repeated(few, given, times), on="gpu")
     except TreadleError as error:
         yield Fault(scan=case.kernel, case=many.name, form=form, error=str(error))
