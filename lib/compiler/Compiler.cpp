@@ -7,9 +7,11 @@
 #include "compiler/Header.h"
 #include "compiler/Input.h"
 #include "compiler/Manifest.h"
+#include "compiler/MergePTX.h"
 #include "compiler/Passes.h"
 #include "compiler/Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -18,8 +20,11 @@
 #include "tile/IR/Tile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include <atomic>
 #include <chrono>
+#include <deque>
 #include <mutex>
+#include <thread>
 
 using namespace mlir;
 using namespace treadle;
@@ -81,14 +86,14 @@ public:
     Collector collector(entry.context.get(), result.messages);
     begin(options.from);
     result.ok = runPhases() && !hasError(result.messages);
-    module = {};
+    parts.clear();
   }
 
   void runForCpu() {
     Collector collector(entry.context.get(), result.messages);
     begin(Phase::Tile);
     result.ok = parse() && end() && jit() && !hasError(result.messages);
-    module = {};
+    parts.clear();
   }
 
   Contexts::Entry entry;
@@ -115,6 +120,16 @@ private:
     return false;
   }
 
+  /// What is compiled by itself: the program, or one of its kernels.
+  struct Part {
+    OwningOpRef<ModuleOp> module;
+    std::unique_ptr<PTXEmitter> emitter;
+    std::string ptx;
+    Messages messages; ///< LLVM's
+    bool isGood = false;
+    std::string crash;
+  };
+
   bool runPhases() {
     size_t before = result.messages.size();
     while (!tryPhases()) {
@@ -130,15 +145,18 @@ private:
   /// are chosen again, with less to share out; kernels that go token by token no longer load ahead.
   bool takeLess() {
     bool isLess = false;
-    if (!module)
-      return false;
-    for (auto kernel : module->getOps<func::FuncOp>()) {
+    SmallVector<func::FuncOp> kernels;
+    for (Part &part : parts)
+      if (part.module)
+        llvm::append_range(kernels, part.module->getOps<func::FuncOp>());
+    for (func::FuncOp kernel : kernels) {
       auto derivation = kernel->getAttrOfType<DictionaryAttr>("treadle.derivation");
       auto rows = derivation ? derivation.getAs<IntegerAttr>("chunk") : IntegerAttr();
       if (!kernel->hasAttr("tile.shared_bytes") || !rows || (rows.getInt() == 1 && tile::numStages(kernel) == 1))
         continue;
       StringRef name = kernel.getName();
-      if (StringRef whole = name; whole.consume_back("_segments") && module->lookupSymbol(whole))
+      if (StringRef whole = name; whole.consume_back("_segments") &&
+                                  llvm::any_of(kernels, [&](func::FuncOp other) { return other.getName() == whole; }))
         name = whole;
       int64_t &share = shares.try_emplace(name, tile::sharedLimit(arch.chip)).first->second;
       share = share * 3 / 4;
@@ -148,9 +166,11 @@ private:
   }
 
   bool tryPhases() {
+    parts.clear();
     if (options.from == Phase::LLVMIR) {
-      emitter = std::make_unique<PTXEmitter>(arch, result.messages);
-      if (!emitter->parse(text, options.file) || !end())
+      Part &part = parts.emplace_back();
+      part.emitter = std::make_unique<PTXEmitter>(arch, result.messages);
+      if (!part.emitter->parse(text, options.file) || !end())
         return false;
     } else if (!parse() || !end()) {
       return false;
@@ -159,10 +179,13 @@ private:
       if (phase <= options.from || phase > options.emit)
         continue;
       begin(phase);
+      if (phase == Phase::GPU)
+        goApart();
       if (!(phase == Phase::PTX ? emitPTX() : lowerTo(phase)) || !end())
         return false;
       if (phase == Phase::GPU && !manifest.empty())
-        addSharedBytes(*module, manifest);
+        for (Part &part : parts)
+          addSharedBytes(*part.module, manifest);
     }
     result.artifacts["text"] = print(options.emit);
     return options.emit != Phase::PTX || bundle();
@@ -172,9 +195,9 @@ private:
     Program program = readProgram(entry.context.get(), text, options.file, options.from, options.arch, shares);
     if (!program.module)
       return hasError(result.messages) ? false : error("the program cannot be parsed");
-    module = std::move(program.module);
     manifest = std::move(program.manifest);
-    for (auto function : module->getOps<func::FuncOp>()) {
+    parts.emplace_back().module = std::move(program.module);
+    for (auto function : whole().getOps<func::FuncOp>()) {
       if (options.from == Phase::Tile && !tile::isKernel(function))
         function.setPrivate(); // to be inlined, then dropped
       if (options.fastMath && tile::isKernel(function))
@@ -183,23 +206,103 @@ private:
     return !hasError(result.messages);
   }
 
+  /// The program, where it is in one part.
+  ModuleOp whole() { return *parts.front().module; }
+
+  /// Kernels on tiles that are scheduled have nothing to do with each other: on the way to PTX each goes by itself.
+  void goApart() {
+    if (options.emit != Phase::PTX || !options.dumpDir.empty())
+      return;
+    SmallVector<func::FuncOp> kernels;
+    for (Operation &op : *whole().getBody()) {
+      auto kernel = dyn_cast<func::FuncOp>(op);
+      if (!kernel || !tile::isKernel(kernel))
+        return;
+      kernels.push_back(kernel);
+    }
+    if (kernels.size() < 2)
+      return;
+    for (func::FuncOp kernel : kernels) {
+      OwningOpRef<ModuleOp> module = ModuleOp::create(whole().getLoc());
+      (*module)->setAttrs(whole()->getAttrDictionary());
+      kernel->remove();
+      module->push_back(kernel);
+      parts.emplace_back().module = std::move(module);
+    }
+    parts.pop_front();
+  }
+
+  /// Does something to every part, to several at once. What they say comes in their order.
+  bool onParts(llvm::function_ref<bool(Part &)> work) {
+    if (parts.size() == 1)
+      return work(parts.front());
+    MLIRContext &context = *entry.context;
+    context.enableMultithreading();
+    {
+      ParallelDiagnosticHandler inOrder(&context);
+      std::atomic<size_t> next{0};
+      auto run = [&] {
+        for (size_t i; (i = next++) < parts.size();) {
+          Part &part = parts[i];
+          part.isGood = runGuarded(
+                            [&] {
+                              inOrder.setOrderIDForThread(i);
+                              part.isGood = work(part);
+                              inOrder.eraseOrderIDForThread();
+                            },
+                            part.crash) &&
+                        part.isGood;
+        }
+      };
+      std::vector<std::thread> threads(
+          std::min<size_t>(parts.size(), std::max(1u, std::thread::hardware_concurrency())));
+      for (std::thread &thread : threads)
+        thread = std::thread(run);
+      for (std::thread &thread : threads)
+        thread.join();
+    }
+    context.disableMultithreading();
+    for (Part &part : parts)
+      if (!part.crash.empty())
+        llvm::report_fatal_error(StringRef(part.crash), /*gen_crash_diag=*/false);
+    return llvm::all_of(parts, [](const Part &part) { return part.isGood; });
+  }
+
   bool lowerTo(Phase phase) {
-    PassManager passes(entry.context.get(), ModuleOp::getOperationName());
-    std::string problem;
-    llvm::raw_string_ostream stream(problem);
-    if (failed(parsePassPipeline(pipelineTo(phase, arch), passes, stream)))
-      return error("phase '" + nameOf(phase) + "' cannot be built: " + problem);
-    if (failed(passes.run(*module)))
-      return hasError(result.messages) ? false : error("phase '" + nameOf(phase) + "' failed");
-    if (phase != Phase::LLVMIR)
-      return true;
-    emitter = std::make_unique<PTXEmitter>(arch, result.messages);
-    return emitter->translate(*module) || hasError(result.messages) || error("translation to LLVM IR failed");
+    bool isGood = onParts([&](Part &part) {
+      PassManager passes(entry.context.get(), ModuleOp::getOperationName());
+      if (failed(parsePassPipeline(pipelineTo(phase, arch), passes)) || failed(passes.run(*part.module)))
+        return false;
+      if (phase != Phase::LLVMIR)
+        return true;
+      part.emitter = std::make_unique<PTXEmitter>(arch, part.messages);
+      return part.emitter->translate(*part.module);
+    });
+    takeMessages();
+    if (isGood || hasError(result.messages))
+      return isGood;
+    return error("phase '" + nameOf(phase) + "' failed");
   }
 
   bool emitPTX() {
-    ptx = emitter->emit();
+    onParts([](Part &part) {
+      part.ptx = part.emitter->emit();
+      return true;
+    });
+    takeMessages();
+    std::vector<std::string> texts;
+    for (Part &part : parts)
+      texts.push_back(std::move(part.ptx));
+    ptx = texts.size() == 1 ? std::move(texts.front()) : mergePTX(texts);
     return !hasError(result.messages);
+  }
+
+  /// What LLVM said of parts.
+  void takeMessages() {
+    for (Part &part : parts) {
+      llvm::append_range(result.messages, part.messages);
+      part.messages.clear();
+    }
   }
 
   bool jit() {
@@ -210,9 +313,9 @@ private:
       return error("the CPU runs programs of one kernel, found " + Twine(manifest.getArray("launches")->size()));
     PassManager passes(entry.context.get(), ModuleOp::getOperationName());
     passes.addPass(createInlinerPass({}, /*defaultPipelineBuilder=*/[](OpPassManager &) {}));
-    if (failed(passes.run(*module)))
+    if (failed(passes.run(whole())))
       return hasError(result.messages) ? false : error("inlining failed");
-    llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(*module, options.kernel);
+    llvm::Expected<std::unique_ptr<CpuKernel>> compiled = CpuKernel::compile(whole(), options.kernel);
     if (!compiled)
       return error(llvm::toString(compiled.takeError()));
     cpuKernel = std::move(*compiled);
@@ -237,13 +340,13 @@ private:
     if (phase == Phase::PTX)
       return ptx;
     if (phase == Phase::LLVMIR)
-      return emitter->printIR();
+      return parts.front().emitter->printIR();
     std::string printed;
     llvm::raw_string_ostream stream(printed);
     OpPrintingFlags flags;
     if (options.locations)
       flags.enableDebugInfo();
-    module->print(stream, flags);
+    whole().print(stream, flags);
     stream << "\n";
     return printed;
   }
@@ -291,9 +394,8 @@ private:
   Options options;
   Arch arch;
   Clock::time_point started;
-  OwningOpRef<ModuleOp> module;
+  std::deque<Part> parts;
   llvm::StringMap<int64_t> shares;
-  std::unique_ptr<PTXEmitter> emitter;
   llvm::json::Object manifest;
   std::string ptx;
 };

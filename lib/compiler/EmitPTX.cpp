@@ -2,13 +2,9 @@
 
 #include "compiler/EmitPTX.h"
 
-#include "compiler/Crash.h"
-#include "compiler/MergePTX.h"
 #include "compiler/Optimize.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/AsmParser/Parser.h"
-#include "llvm/Bitcode/BitcodeReader.h"
-#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -25,9 +21,7 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
-#include <atomic>
 #include <mutex>
-#include <thread>
 
 using namespace llvm;
 using namespace treadle;
@@ -80,7 +74,7 @@ static std::unique_ptr<TargetMachine> createMachine(const Arch &arch) {
 }
 
 PTXEmitter::PTXEmitter(const Arch &arch, Messages &messages)
-    : arch(arch), messages(messages), machine(createMachine(arch)), context(std::make_unique<LLVMContext>()) {
+    : messages(messages), machine(createMachine(arch)), context(std::make_unique<LLVMContext>()) {
   // The default handler prints, and exits on errors.
   context->setDiagnosticHandlerCallBack(
       [](const DiagnosticInfo *info, void *into) {
@@ -147,68 +141,6 @@ std::string PTXEmitter::printIR() const {
 }
 
 std::string PTXEmitter::emit() {
-  std::vector<std::string> kernels;
-  bool haveOthers = false;
-  for (Function &function : *module) {
-    bool isKernel = function.getCallingConv() == CallingConv::PTX_Kernel;
-    if (isKernel)
-      kernels.push_back(function.getName().str());
-    haveOthers |= !isKernel && !function.isDeclaration();
-  }
-  if (kernels.size() > 1 && !haveOthers)
-    if (std::string text = emitApart(kernels); !text.empty())
-      return text;
-  return emitWhole();
-}
-
-/// Each kernel in a context of its own; empty where the modules cannot be put together.
-std::string PTXEmitter::emitApart(ArrayRef<std::string> kernels) {
-  SmallString<0> bitcode;
-  raw_svector_ostream stream(bitcode);
-  WriteBitcodeToFile(*module, stream);
-  struct Part {
-    Messages messages;
-    std::string failure;
-    bool isDone = false;
-  };
-  std::vector<Part> parts(kernels.size());
-  std::vector<std::string> texts(kernels.size());
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i; (i = next++) < kernels.size();)
-      parts[i].isDone = runGuarded(
-          [&] {
-            auto emitter = std::make_unique<PTXEmitter>(arch, parts[i].messages);
-            emitter->load(bitcode, kernels[i]);
-            texts[i] = emitter->emitWhole();
-          },
-          parts[i].failure);
-  };
-  std::vector<std::thread> threads(std::min<size_t>(kernels.size(), std::max(1u, std::thread::hardware_concurrency())));
-  for (std::thread &thread : threads)
-    thread = std::thread(work);
-  for (std::thread &thread : threads)
-    thread.join();
-  for (const Part &part : parts)
-    if (!part.isDone)
-      report_fatal_error(StringRef(part.failure), /*gen_crash_diag=*/false);
-  std::optional<std::string> text = mergePTX(texts);
-  if (!text)
-    return "";
-  for (const Part &part : parts)
-    messages.insert(messages.end(), part.messages.begin(), part.messages.end());
-  return *text;
-}
-
-/// One kernel of a module.
-void PTXEmitter::load(StringRef bitcode, StringRef kernel) {
-  module = cantFail(parseBitcodeFile(MemoryBufferRef(bitcode, "kernel"), *context));
-  for (Function &function : llvm::make_early_inc_range(*module))
-    if (!function.isDeclaration() && function.getName() != kernel)
-      function.eraseFromParent();
-}
-
-std::string PTXEmitter::emitWhole() {
   optimize(*module, *machine);
   SmallString<0> text;
   raw_svector_ostream stream(text);

@@ -28,16 +28,12 @@ public:
   bool parse(llvm::StringRef text, llvm::StringRef file);
 
   std::string printIR() const;
-  /// Optimises and generates code, of several kernels side by side.
+  /// Optimises and generates code.
   std::string emit();
 
 private:
   bool finish();
-  std::string emitWhole();
-  std::string emitApart(llvm::ArrayRef<std::string> kernels);
-  void load(llvm::StringRef bitcode, llvm::StringRef kernel);
 
-  Arch arch;
   Messages &messages;
   std::unique_ptr<llvm::TargetMachine> machine;
   std::unique_ptr<llvm::LLVMContext> context;

@@ -277,18 +277,19 @@ struct LowerMath : PassWrapper<LowerMath, OperationPass<>> {
   }
 
   void runOnOperation() override {
-    WalkResult found = getOperation()->walk([](Operation *op) {
-      auto isF64 = [](Type type) { return getElementTypeOrSelf(type).isF64(); };
-      if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) || llvm::none_of(op->getOperandTypes(), isF64))
-        return WalkResult::advance();
-      op->emitError() << "'" << op->getName() << "' of f64 is not available on the GPU; compute it in f32";
-      return WalkResult::interrupt();
+    SmallVector<Operation *> functions;
+    getOperation()->walk([&](Operation *op) {
+      if (isa_and_nonnull<math::MathDialect>(op->getDialect()))
+        functions.push_back(op);
     });
-    if (found.wasInterrupted())
-      return signalPassFailure();
+    for (Operation *op : functions)
+      if (llvm::any_of(op->getOperandTypes(), [](Type type) { return getElementTypeOrSelf(type).isF64(); })) {
+        op->emitError() << "'" << op->getName() << "' of f64 is not available on the GPU; compute it in f32";
+        return signalPassFailure();
+      }
     GreedyRewriteConfig config;
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
-    if (failed(applyPatternsGreedily(getOperation(), patterns, config)))
+    if (failed(applyOpPatternsGreedily(functions, patterns, config)))
       return signalPassFailure();
   }
 

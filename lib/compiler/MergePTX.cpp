@@ -12,6 +12,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -22,12 +23,12 @@ struct Merger {
   std::string take();
 
 private:
-  void addDeclarations(StringRef text);
+  bool addDeclarations(StringRef text);
   bool addEnd(StringRef text, DenseMap<unsigned, unsigned> &files);
   bool addFunctions(StringRef text, const DenseMap<unsigned, unsigned> &files);
 
   StringRef heading;
-  std::vector<std::string> declarations;
+  std::vector<std::pair<std::string, std::string>> declarations; ///< what is declared, and the statement
   SetVector<StringRef> sections;
   MapVector<StringRef, unsigned> files; ///< numbers by name
   std::string functions;
@@ -46,12 +47,12 @@ bool Merger::add(StringRef text) {
     return false;
   heading = text.take_front(declared);
   DenseMap<unsigned, unsigned> numbers;
-  addDeclarations(text.slice(declared, first));
-  return addEnd(text.drop_front(last), numbers) && addFunctions(text.slice(first, last), numbers);
+  return addDeclarations(text.slice(declared, first)) && addEnd(text.drop_front(last), numbers) &&
+         addFunctions(text.slice(first, last), numbers);
 }
 
 /// Statements, each of which ends a line with a semicolon; comments say which function follows.
-void Merger::addDeclarations(StringRef text) {
+bool Merger::addDeclarations(StringRef text) {
   std::string statement;
   while (!text.empty()) {
     auto [line, rest] = text.split('\n');
@@ -61,10 +62,15 @@ void Merger::addDeclarations(StringRef text) {
     statement += (line + Twine("\n")).str();
     if (!line.ends_with(";"))
       continue;
-    if (!is_contained(declarations, statement))
-      declarations.push_back(statement);
+    std::string name = StringRef(statement).take_until([](char c) { return StringRef("[(=;").contains(c); }).str();
+    auto known = llvm::find_if(declarations, [&](auto &other) { return other.first == name; });
+    if (known == declarations.end())
+      declarations.emplace_back(name, statement);
+    else if (known->second != statement)
+      return false;
     statement.clear();
   }
+  return true;
 }
 
 bool Merger::addEnd(StringRef text, DenseMap<unsigned, unsigned> &numbers) {
@@ -107,7 +113,7 @@ std::string Merger::take() {
   std::string text;
   raw_string_ostream stream(text);
   stream << heading << "\n";
-  for (const std::string &declaration : declarations)
+  for (auto &[name, declaration] : declarations)
     stream << declaration;
   stream << functions;
   for (StringRef section : sections)
@@ -117,10 +123,10 @@ std::string Merger::take() {
   return text;
 }
 
-std::optional<std::string> treadle::compiler::mergePTX(ArrayRef<std::string> modules) {
+std::string treadle::compiler::mergePTX(ArrayRef<std::string> modules) {
   Merger merger;
   for (const std::string &module : modules)
     if (!merger.add(module))
-      return std::nullopt;
+      report_fatal_error("PTX of kernels cannot be put together", /*gen_crash_diag=*/false);
   return merger.take();
 }

@@ -3,14 +3,13 @@
 #define TREADLE_COMPILER_MERGEPTX_H
 
 #include "llvm/ADT/ArrayRef.h"
-#include <optional>
 #include <string>
 
 namespace treadle::compiler {
 
 /// The functions of modules for one chip that LLVM wrote, one after the other; what they declare alike comes once, and
-/// their files are numbered anew. None where a module has what this does not know.
-std::optional<std::string> mergePTX(llvm::ArrayRef<std::string> modules);
+/// their files are numbered anew. A fatal error where a module has what this does not know.
+std::string mergePTX(llvm::ArrayRef<std::string> modules);
 
 } // namespace treadle::compiler
 

@@ -238,7 +238,7 @@ class Step:
             x = self._expression(self.rng.choice([("K",), ("V",)]), depth)
             forms = [f"({x}).max()", f"({x}).sum(0) / 8", f"({x}).min(0)",
                      f"td.reduce(lambda a, b: td.maximum(a, b), {x}, 0)",
-                     f"td.tanh(q @ {self._expression(('K',), depth)})",
+                     f"td.tanh(q @ ({self._expression(('K',), depth)}))",
                      f"td.reshape({self._expression(('K',), depth)}, (K, 1)).max(1).max(0)"]  # fmt: skip
             return f"({self.rng.choice(forms)})"
         x = self._expression(("K", "V"), depth)

@@ -23,9 +23,11 @@ Exit status: 0 when all went well, 1 when the program has errors, 2 for a wrong 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +133,12 @@ def _compile_python(options: argparse.Namespace) -> int:
         texts = [_explanation(options, text, values) for text, values in programs.values()]
         _print(options, "\n".join(texts).encode())
         return OK
-    for name, (text, values) in programs.items():
-        _produce(options, text, values, name if len(programs) > 1 else "")
+    parts = {name if len(programs) > 1 else "": program for name, program in programs.items()}
+    if options.emit is None and not options.time:
+        _write_bundles(options, parts)
+    else:
+        for part, (text, values) in parts.items():
+            _produce(options, text, values, part)
     return OK
 
 
@@ -227,7 +233,10 @@ def _compile_mlir(options: argparse.Namespace) -> int:
         name, data = str(options.input), options.input.read_bytes()
     text = data.decode("utf-8", "surrogateescape")
     values = {"arch": options.arch, "file": name, "from": options.start, "fast_math": options.fast_math}
-    _produce(options, text, values)
+    if options.emit is None and not options.time:
+        _write_bundles(options, {"": (text, values)})
+    else:
+        _produce(options, text, values)
     return OK
 
 
@@ -236,16 +245,26 @@ def _compile_mlir(options: argparse.Namespace) -> int:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], part: str = "") -> None:
-    """Print the program at the phase asked for, or write a bundle. `part`: what belongs to it alone lies below this."""
-    dump = options.dump_phases and options.dump_phases / part
-    if options.emit is None and not options.time:
-        compiled = compiler.compile_text(
+def _write_bundles(options: argparse.Namespace, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
+    """Compile programs side by side, and write bundles below the folders that they are named for: all or none."""
+
+    def compiled(part: str) -> compiler.CompiledKernel:
+        text, values = parts[part]
+        dump = options.dump_phases and options.dump_phases / part
+        return compiler.compile_text(
             text, values, ptxas=not options.no_ptxas, dump_dir=dump, cache=not options.no_cache
         )
-        _warn(compiled.warnings)
-        compiled.save((options.out or Path("out")) / part)
-        return
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        bundles = list(pool.map(compiled, parts))
+    for part, bundle in zip(parts, bundles, strict=True):
+        _warn(bundle.warnings)
+        bundle.save((options.out or Path("out")) / part)
+
+
+def _produce(options: argparse.Namespace, text: str, values: dict[str, Any], part: str = "") -> None:
+    """Print the program at the phase asked for, or how long phases took. part: dumps are in the folder of that name."""
+    dump = options.dump_phases and options.dump_phases / part
     if options.emit == "treadle":
         _print(options, (text if options.locations else derived.without_locations(text)).encode())
         return
