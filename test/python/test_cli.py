@@ -67,6 +67,17 @@ def test_several_kernels_get_a_folder_each(source: Path, tmp_path: Path) -> None
     assert sorted(p.name for p in out.iterdir()) == ["rows", "scale"]
 
 
+def test_several_kernels_are_written_all_or_none(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matmul = testing.kernels_folder() / "matmul" / "kernel.py"
+    text = matmul.read_text().replace("num_stages=3", "num_stages=16")
+    source.write_text(text + KERNELS.replace("import treadle as td", ""))
+    assert run(source, "--arch=sm_80", "--no-ptxas", "-o", tmp_path / "out") == 1
+    assert "kernel 'matmul' needs " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_optional_tensors(source: Path, tmp_path: Path) -> None:
     assert run(source, "--kernel=rows", "--with", "b", "--no-ptxas", "-o", tmp_path / "out") == 0
     manifest = json.loads((tmp_path / "out" / "rows.json").read_text())
