@@ -1,7 +1,6 @@
 /* launch.c - what a launch costs a C program: microseconds until the call returns, at best.
  *
- *   cc -O2 -Ilib/runtime test/gpu/launch.c -Lbuild/lib -ltreadle_rt -Wl,-rpath,build/lib -o launch
- *   ./launch BUNDLE B=1 H=1 ...
+ *   build/bin/launch_cost BUNDLE B=1 H=1 ...
  *
  * Sizes are those of the manifest's named axes. Tensors are new memory of the first GPU, and scalars have their
  * defaults.
@@ -65,7 +64,7 @@ int main(int argc, char **argv) {
   static treadle_rt_tensor made[MOST];
   static int64_t shapes[MOST][8];
   if (argc < 2) {
-    fprintf(stderr, "usage: launch BUNDLE [AXIS=SIZE ...]\n");
+    fprintf(stderr, "usage: launch_cost BUNDLE [AXIS=SIZE ...]\n");
     return 2;
   }
   check(treadle_rt_open(argv[1], &bundle));
