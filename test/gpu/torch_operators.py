@@ -9,6 +9,7 @@ from unittest import mock
 import torch
 import torch._dynamo
 import torch._dynamo.testing
+import torch.autograd.forward_ad as forward_ad
 import treadle.fla
 from torch_compare import Report, ratio
 from torch_steps import delta_rule
@@ -140,6 +141,18 @@ def _errors(report: Report, device: str) -> None:
         (g,) = torch.autograd.grad(o, x[:1], weight, create_graph=True)
         return raises("gradient of a gradient", lambda: torch.autograd.grad(g.sum(), weight))
 
+    def forward_mode(function: Callable[..., Any]) -> str:
+        """Never zeros for what is not known."""
+        q, k, v = (x.detach() for x in inputs("lightnet", device))
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(k, torch.ones_like(k))
+            return raises("expected tensors without tangents", lambda: function(q, dual, v))
+
+    def by_transform() -> str:
+        q, k, v = (x.detach() for x in inputs("lightnet", device))
+        wrong = "expected tensors without tangents"
+        return raises(wrong, lambda: torch.func.jvp(lambda k: f(q, k, v)[0], (k,), (torch.ones_like(k),)))
+
     def noncausal() -> str:
         """The last output is that of the causal one, and so are its gradients."""
         x = inputs("lightnet", device)
@@ -162,6 +175,13 @@ def _errors(report: Report, device: str) -> None:
     }.items():
         report(f"op: no second derivatives of {name}", lambda function=function: second(function))
     report("op: no second derivatives by cotangents", of_weights)
+    for name, function in {
+        "an operator": lambda *x: f(*x)[0],
+        "a plain call": lambda *x: LIGHTNET(*x)[0],
+        "a step": lambda *x: LIGHTNET.step(*(t[:, 0] for t in x))[0],
+    }.items():
+        report(f"op: no forward mode of {name}", lambda function=function: forward_mode(function))
+    report("op: no forward mode by torch.func", by_transform)
     report("op: gradients with causal=False", noncausal)
     report("op: wrong arguments", wrong)
 

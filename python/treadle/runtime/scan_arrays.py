@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from treadle.errors import LaunchError
 from treadle.runtime import _streams, _tensors
 from treadle.runtime.call import device_of, dtype_name
 
@@ -85,6 +86,18 @@ def to_numpy(value: Any) -> Any:
 
         return unpack(value, "bf16")
     return value.astype("float64" if floating else "int64")
+
+
+def refuse_tangents(name: str, tensors: Iterable[Any]) -> None:
+    """An error if PyTorch's forward mode differentiates by one of these: nothing would come of it, silently."""
+    forward_ad = sys.modules.get("torch.autograd.forward_ad")
+    if forward_ad is None or getattr(forward_ad, "_current_level", 0) < 0:
+        return
+    if any(is_torch(tensor) and forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise LaunchError(
+            f"{name}: expected tensors without tangents, as scans have no derivatives in forward mode, found one with; "
+            "loss.backward() and .vjp(...) give gradients"
+        )
 
 
 def empty(shape: Sequence[int], dtype: str, like: Any) -> Any:

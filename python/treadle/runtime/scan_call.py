@@ -106,6 +106,7 @@ def call_scan(
     settings = (output_final_state, reverse, causal, segments, head_first, on, arch, fast_math)
     like = _likeness(scan, args, own, "call", *map(str, settings))
     like.add_all("initial_state", initial_state, _state_names(scan, "initial"))
+    arrays.refuse_tangents(scan.name, like.tensors)
     if like.tensors and _wants_gradients(like.tensors):
         from treadle.torch.operators import call_with_gradients
 
@@ -180,6 +181,7 @@ def step_scan(
     """
     like = _likeness(scan, args, own, "step", *map(str, (head_first, on, arch, fast_math)))
     like.add_all("state", state, _state_names(scan, "initial"))
+    arrays.refuse_tangents(scan.name, like.tensors)
     like.add_all("out_state", out_state, _state_names(scan, "final"))
     like.add_all("out", out, _output_places(out))
     like.add("state_indices", state_indices)

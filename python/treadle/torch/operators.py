@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from treadle.errors import KernelError, LaunchError
+from treadle.runtime.scan_arrays import refuse_tangents
 from treadle.runtime.scan_binding import bind
 from treadle.runtime.scan_call import CALL_SETTINGS, one_or_all
 from treadle.torch.registered import Operator, several
@@ -80,6 +81,8 @@ class Op:
         states = self._initial(initial_state)
         self._check_tensors((*self._inputs, *("initial_state" for _ in states)), (*inputs, *states))
         self._check_tensors(("cu_seqlens",), (cu_seqlens,))
+        if not torch.compiler.is_compiling():
+            refuse_tangents(self.scan.name, (x for x in (*inputs, *states) if x is not None))
         kind = inputs[0].device.type
         if kind in _AUTOCAST and torch.is_autocast_enabled(kind):
             inputs, states = self._cast(inputs, states, torch.get_autocast_dtype(kind))
