@@ -230,6 +230,7 @@ private:
       parts.emplace_back().module = std::move(module);
     }
     parts.pop_front();
+    entry.uses += unsigned(parts.size()); // threads intern in memory of their own
   }
 
   /// Does something to every part, to several at once. What they say comes in their order.
