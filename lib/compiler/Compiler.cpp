@@ -18,6 +18,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "target/cpu/Jit.h"
 #include "tile/IR/Tile.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <atomic>
@@ -145,7 +146,7 @@ private:
   /// are chosen again, with less to share out; kernels that go token by token no longer load ahead.
   bool takeLess() {
     bool isLess = false;
-    SmallVector<func::FuncOp> kernels;
+    SmallVector<func::FuncOp> kernels; // those that are as they were before the phase that failed
     for (Part &part : parts)
       if (part.module)
         llvm::append_range(kernels, part.module->getOps<func::FuncOp>());
@@ -155,8 +156,7 @@ private:
       if (!kernel->hasAttr("tile.shared_bytes") || !rows || (rows.getInt() == 1 && tile::numStages(kernel) == 1))
         continue;
       StringRef name = kernel.getName();
-      if (StringRef whole = name; whole.consume_back("_segments") &&
-                                  llvm::any_of(kernels, [&](func::FuncOp other) { return other.getName() == whole; }))
+      if (StringRef whole = name; whole.consume_back("_segments") && functions.contains(whole))
         name = whole;
       int64_t &share = shares.try_emplace(name, tile::sharedLimit(arch.chip)).first->second;
       share = share * 3 / 4;
@@ -197,7 +197,9 @@ private:
       return hasError(result.messages) ? false : error("the program cannot be parsed");
     manifest = std::move(program.manifest);
     parts.emplace_back().module = std::move(program.module);
+    functions.clear();
     for (auto function : whole().getOps<func::FuncOp>()) {
+      functions.insert(function.getName());
       if (options.from == Phase::Tile && !tile::isKernel(function))
         function.setPrivate(); // to be inlined, then dropped
       if (options.fastMath && tile::isKernel(function))
@@ -396,6 +398,7 @@ private:
   Arch arch;
   Clock::time_point started;
   std::deque<Part> parts;
+  llvm::StringSet<> functions; ///< of the program
   llvm::StringMap<int64_t> shares;
   llvm::json::Object manifest;
   std::string ptx;

@@ -282,3 +282,12 @@ def test_states_are_shared_by_more_blocks_where_shared_memory_is_little(name: st
         walks = found if isinstance(found, list) else [found]
         assert all(walk["chunk"] >= 16 for walk in walks), walks
         assert max(launch["shared_bytes"] for launch in manifest["launches"]) <= 99 << 10
+
+
+def test_chunks_of_segments_are_chosen_again_where_shared_memory_is_too_little() -> None:
+    """The estimate is too low for the kernel of segments alone, which is compiled beside the other."""
+    hgrn = td.load_scans(testing.kernels_folder() / "hgrn" / "kernel.py")["hgrn"]
+    text = hgrn.to_mlir({"D": 64}, "f32", final=False, chunked=True, split=True, align=16)
+    manifest = compiler.compile_text(text, {"arch": "sm_89", "name": "hgrn"}, ptxas=False).manifest
+    assert manifest["derivation"]["chunk"] == 32
+    assert max(launch["shared_bytes"] for launch in manifest["launches"]) <= 99 << 10
