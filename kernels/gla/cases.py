@@ -57,7 +57,7 @@ def _timed(case: Gla) -> Timed:
 CPU: list[Case] = [
     *(Gla(dtype=dtype, B=1, T=T, K=16, V=24, initial=True) for dtype in DTYPES for T in (1, 2, 65)),
     *(Gla(dtype="f32", T=33, K=5, V=7, spread=1.0, scale=0.25, normaliser=n) for n in (0.1, 16.0)),
-    *(Gla(dtype="f32", T=33, K=80, V=40, gates=gates) for gates in ("strong", "none")),
+    *(Gla(dtype="f32", T=33, K=80, V=40, gates=gates) for gates in ("", "strong", "none")),
     Gla(dtype="bf16", B=1, T=90, K=16, V=24, cu_seqlens=PACKED_SMALL, initial=True),
     Gla(dtype="f32", T=20, H=4, G=2, K=16, V=24, reverse=True),
     Gla(dtype="f32", T=20, K=16, V=24, causal=False, head_first=True),

@@ -269,6 +269,9 @@ def verify_large_gradients(case: ScanCase, at: Place, seed: int = 0) -> Iterator
         alone = few.vjp(given, weights, on="gpu", segments=1)  # as many are
         wide = {name: x.repeat(times, *[1] * (x.dim() - 1)) for name, x in weights.items()}
         found = many.vjp(repeated(few, given, times), wide, on="gpu")
+    except at.torch.OutOfMemoryError:  # type: ignore[attr-defined]  # a Gpu, or there are no sizes
+        yield Skipped(scan=case.kernel, form=form, why="needs more memory than is free")
+        return
     except TreadleError as error:
         yield Fault(scan=case.kernel, case=many.name, form=form, error=str(error))
         return

@@ -509,6 +509,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
         from_numpy=lambda array: array.view(Tensor),
         full=lambda shape, value, dtype, device: np.full(shape, value, dtype),
         equal=np.array_equal,
+        OutOfMemoryError=MemoryError,
         cuda=SimpleNamespace(
             is_available=lambda: True, mem_get_info=lambda: (1 << 40, 1 << 40), get_device_name=lambda: "one GPU"
         ),
@@ -582,6 +583,22 @@ def test_large_gradients_that_differ(
     assert run(package, "--on=gpu") == 1
     err = capsys.readouterr().err
     assert f"mean-bf16-B16-T1024-H4: gradients of more than 2^31 elements and few disagree on d{name}: relative" in err
+
+
+def test_large_gradients_that_do_not_fit(
+    gpu: Any, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = ScanCase.vjp
+
+    def failing(case: ScanCase, arrays: Any, weights: Any, **settings: Any) -> dict[str, Any]:
+        if case.B == 16:
+            raise gpu.OutOfMemoryError
+        return right(case, arrays, weights, **settings)
+
+    monkeypatch.setattr(ScanCase, "vjp", failing)
+    assert run(package, "--on=gpu") == 0
+    why = "needs more memory than is free"
+    assert f"mean: not verified: gradients of more than 2^31 elements: {why}" in capsys.readouterr().out
 
 
 def test_large_outputs_that_do_not_fit(gpu: Any, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
